@@ -1,0 +1,267 @@
+//! Names of entries.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// The name of an entry, borrowed: either a plain name, or a field of a group.
+///
+/// A store with hashes (Redis) keeps a group in one hash; every store can drop a group as one. Any
+/// bytes are a name; what a store cannot take as it is, it encodes or refuses.
+///
+/// ```
+/// use dogpile_core::Key;
+///
+/// let page = Key::name("front page");
+/// let user = Key::field("users", "15");
+/// assert_eq!(user.group(), Some(&b"users"[..]));
+/// assert_ne!(user, Key::name("15"));
+/// assert_eq!(format!("{page} {user}"), "front page users[15]");
+/// ```
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Key<'a> {
+    group: Option<&'a [u8]>,
+    name: &'a [u8],
+}
+
+impl<'a> Key<'a> {
+    /// A plain name.
+    #[must_use]
+    pub fn name<N: AsRef<[u8]> + ?Sized>(name: &'a N) -> Self {
+        Self { group: None, name: name.as_ref() }
+    }
+
+    /// A field of a group.
+    #[must_use]
+    pub fn field<G: AsRef<[u8]> + ?Sized, N: AsRef<[u8]> + ?Sized>(
+        group: &'a G,
+        name: &'a N,
+    ) -> Self {
+        Self { group: Some(group.as_ref()), name: name.as_ref() }
+    }
+
+    /// The group, if it is a field of one.
+    #[must_use]
+    pub const fn group(self) -> Option<&'a [u8]> {
+        self.group
+    }
+
+    /// The plain name, or the name of the field.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.name
+    }
+}
+
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some(group) = self.group {
+            state.write(group);
+            state.write_u8(0xff);
+        }
+        state.write(self.name);
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    /// For people: `name` or `group[name]`, with anything unprintable escaped. Not a wire form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.group {
+            Some(group) => write!(f, "{}[{}]", Text(group), Text(self.name)),
+            None => Text(self.name).fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+struct Text<'a>(&'a [u8]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c.is_control() {
+                    true => c.escape_default().fmt(f)?,
+                    false => fmt::Write::write_char(f, c)?,
+                }
+            }
+            chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A [`Key`] that owns its bytes, in one allocation.
+///
+/// ```
+/// use dogpile_core::{Key, KeyBuf};
+///
+/// let owned = KeyBuf::from(Key::field("users", "15"));
+/// assert_eq!(owned.as_key(), Key::field("users", "15"));
+/// ```
+#[derive(Clone)]
+pub struct KeyBuf {
+    bytes: Box<[u8]>,
+    group: Option<usize>,
+}
+
+impl KeyBuf {
+    /// The same key, borrowed.
+    #[must_use]
+    pub fn as_key(&self) -> Key<'_> {
+        let (group, name) = self.bytes.split_at(self.group.unwrap_or(0));
+        Key { group: self.group.map(|_| group), name }
+    }
+}
+
+impl From<Key<'_>> for KeyBuf {
+    fn from(key: Key<'_>) -> Self {
+        let bytes = match key.group {
+            Some(group) => [group, key.name].concat().into(),
+            None => key.name.into(),
+        };
+        Self { bytes, group: key.group.map(<[u8]>::len) }
+    }
+}
+
+impl PartialEq for KeyBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_key() == other.as_key()
+    }
+}
+
+impl Eq for KeyBuf {}
+
+impl Hash for KeyBuf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_key().hash(state);
+    }
+}
+
+impl PartialOrd for KeyBuf {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for KeyBuf {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_key().cmp(&other.as_key())
+    }
+}
+
+impl fmt::Display for KeyBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_key().fmt(f)
+    }
+}
+
+impl fmt::Debug for KeyBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.as_key(), f)
+    }
+}
+
+/// Bytes of a key under construction: in place while they are few, so that the usual key costs no
+/// allocation.
+#[derive(Clone)]
+pub(crate) enum Buffer {
+    Inline { len: u8, bytes: [u8; Self::INLINE] },
+    Heap(Vec<u8>),
+}
+
+impl Buffer {
+    const INLINE: usize = 62;
+
+    pub(crate) const fn new() -> Self {
+        Self::Inline { len: 0, bytes: [0; Self::INLINE] }
+    }
+
+    pub(crate) fn insert(&mut self, at: usize, byte: u8) {
+        self.push(&[byte]);
+        let end = self.borrow_mut_bytes();
+        end[at..].rotate_right(1);
+    }
+
+    pub(crate) fn push(&mut self, more: &[u8]) {
+        match self {
+            Self::Heap(bytes) => bytes.extend_from_slice(more),
+            Self::Inline { len, bytes } => {
+                let (start, end) = (usize::from(*len), usize::from(*len) + more.len());
+                match (bytes.get_mut(start..end), u8::try_from(end)) {
+                    (Some(room), Ok(end)) => {
+                        room.copy_from_slice(more);
+                        *len = end;
+                    }
+                    _ => *self = Self::Heap([&bytes[..start], more].concat()),
+                }
+            }
+        }
+    }
+
+    fn borrow_mut_bytes(&mut self) -> &mut [u8] {
+        match self {
+            Self::Inline { len, bytes } => &mut bytes[..usize::from(*len)],
+            Self::Heap(bytes) => bytes,
+        }
+    }
+}
+
+impl Borrow<[u8]> for Buffer {
+    fn borrow(&self) -> &[u8] {
+        match self {
+            Self::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Heap(bytes) => bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
+
+    use super::*;
+
+    #[test]
+    fn owned_and_borrowed_agree() {
+        let state = RandomState::new();
+        for key in [
+            Key::name("a"),
+            Key::name(""),
+            Key::field("g", "a"),
+            Key::field("", "ga"),
+            Key::field("ga", ""),
+        ] {
+            let owned = KeyBuf::from(key);
+            assert_eq!(owned.as_key(), key);
+            assert_eq!(state.hash_one(&owned), state.hash_one(key));
+        }
+        assert_ne!(KeyBuf::from(Key::field("g", "a")), KeyBuf::from(Key::field("", "ga")));
+        assert_ne!(Key::field("", "a"), Key::name("a"));
+    }
+
+    #[test]
+    fn prints_any_bytes() {
+        assert_eq!(Key::name(b"a\xff\n\xc3\xa9").to_string(), "a\\xff\\né");
+        assert_eq!(format!("{:?}", Key::field("g", "n")), "Key(g[n])");
+    }
+
+    #[test]
+    fn a_buffer_spills_to_the_heap_and_loses_nothing() {
+        let mut buffer = Buffer::new();
+        let mut expected = Vec::new();
+        for n in 0..40_u8 {
+            buffer.push(&[n; 3]);
+            expected.extend_from_slice(&[n; 3]);
+            assert_eq!(Borrow::<[u8]>::borrow(&buffer), expected);
+        }
+        buffer.insert(1, 99);
+        expected.insert(1, 99);
+        assert_eq!(Borrow::<[u8]>::borrow(&buffer), expected);
+    }
+}
