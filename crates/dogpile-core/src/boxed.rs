@@ -1,5 +1,7 @@
 //! Mirrors of the contracts that can be trait objects: `Arc<dyn DynBackend<Value = Bytes>>`.
 
+#![expect(clippy::type_complexity, reason = "the signatures are those of the contracts, boxed")]
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -383,14 +385,14 @@ pub trait DynReadThrough: DynBackend {
     fn read_through_dyn<'a>(
         &'a self,
         request: &'a Request<'a>,
-        create: DynCreate<'a, (), Made<Self::Value>>,
+        create: DynCreate<'a, Self::Value>,
     ) -> BoxFuture<'a, Result<Served<Self::Value>>>;
 
     /// See [`ReadThrough::read_through_detached`].
     fn read_through_detached_dyn<'a>(
         &'a self,
         request: &'a Request<'a>,
-        create: DynCreate<'static, (), Made<Self::Value>>,
+        create: DynCreate<'static, Self::Value>,
     ) -> BoxFuture<'a, Result<Served<Self::Value>>>;
 
     /// See [`ReadThrough::read_through_many`].
@@ -398,7 +400,7 @@ pub trait DynReadThrough: DynBackend {
         &'a self,
         keys: &'a [Key<'a>],
         request: &'a Request<'a>,
-        create: DynCreate<'a, Vec<usize>, Vec<Made<Self::Value>>>,
+        create: DynCreateMany<'a, Self::Value>,
     ) -> BoxFuture<'a, Result<Vec<Served<Self::Value>>>>;
 
     /// See [`ReadThrough::is_creating`].
@@ -406,30 +408,32 @@ pub trait DynReadThrough: DynBackend {
 }
 
 /// A creator behind a pointer.
-type DynCreate<'a, In, Out> = Box<dyn FnOnce(In) -> BoxFuture<'a, Result<Out>> + Send + 'a>;
+type DynCreate<'a, V> = Box<dyn FnOnce() -> BoxFuture<'a, Result<Made<V>>> + Send + 'a>;
+type DynCreateMany<'a, V> =
+    Box<dyn FnMut(Vec<usize>) -> BoxFuture<'a, Result<Vec<Made<V>>>> + Send + 'a>;
 
 impl<T: ReadThrough> DynReadThrough for T {
     fn read_through_dyn<'a>(
         &'a self,
         request: &'a Request<'a>,
-        create: DynCreate<'a, (), Made<Self::Value>>,
+        create: DynCreate<'a, Self::Value>,
     ) -> BoxFuture<'a, Result<Served<Self::Value>>> {
-        Box::pin(self.read_through(request, || create(())))
+        Box::pin(self.read_through(request, create))
     }
 
     fn read_through_detached_dyn<'a>(
         &'a self,
         request: &'a Request<'a>,
-        create: DynCreate<'static, (), Made<Self::Value>>,
+        create: DynCreate<'static, Self::Value>,
     ) -> BoxFuture<'a, Result<Served<Self::Value>>> {
-        Box::pin(self.read_through_detached(request, || create(())))
+        Box::pin(self.read_through_detached(request, create))
     }
 
     fn read_through_many_dyn<'a>(
         &'a self,
         keys: &'a [Key<'a>],
         request: &'a Request<'a>,
-        create: DynCreate<'a, Vec<usize>, Vec<Made<Self::Value>>>,
+        create: DynCreateMany<'a, Self::Value>,
     ) -> BoxFuture<'a, Result<Vec<Served<Self::Value>>>> {
         Box::pin(self.read_through_many(keys, request, create))
     }
@@ -445,7 +449,7 @@ impl<V: Clone + Send + Sync + 'static> ReadThrough for dyn DynReadThrough<Value 
         F: FnOnce() -> Fut + Send,
         Fut: Future<Output = Result<Made<V>>> + Send,
     {
-        self.read_through_dyn(request, Box::new(|()| Box::pin(async { create().await }))).await
+        self.read_through_dyn(request, Box::new(|| Box::pin(create()))).await
     }
 
     async fn read_through_detached<F, Fut>(
@@ -457,25 +461,20 @@ impl<V: Clone + Send + Sync + 'static> ReadThrough for dyn DynReadThrough<Value 
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Made<V>>> + Send + 'static,
     {
-        self.read_through_detached_dyn(request, Box::new(|()| Box::pin(create()))).await
+        self.read_through_detached_dyn(request, Box::new(|| Box::pin(create()))).await
     }
 
     async fn read_through_many<F, Fut>(
         &self,
         keys: &[Key<'_>],
         request: &Request<'_>,
-        create: F,
+        mut create: F,
     ) -> Result<Vec<Served<V>>>
     where
-        F: FnOnce(Vec<usize>) -> Fut + Send,
+        F: FnMut(Vec<usize>) -> Fut + Send,
         Fut: Future<Output = Result<Vec<Made<V>>>> + Send,
     {
-        self.read_through_many_dyn(
-            keys,
-            request,
-            Box::new(|wanted| Box::pin(async { create(wanted).await })),
-        )
-        .await
+        self.read_through_many_dyn(keys, request, Box::new(|wanted| Box::pin(create(wanted)))).await
     }
 
     async fn is_creating(&self, key: Key<'_>) -> Result<bool> {

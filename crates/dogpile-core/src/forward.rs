@@ -154,7 +154,7 @@ macro_rules! forward {
                 create: F,
             ) -> impl Future<Output = Result<Vec<Served<Self::Value>>>> + Send
             where
-                F: FnOnce(Vec<usize>) -> Fut + Send,
+                F: FnMut(Vec<usize>) -> Fut + Send,
                 Fut: Future<Output = Result<Vec<Made<Self::Value>>>> + Send,
             {
                 (**self).read_through_many(keys, request, create)

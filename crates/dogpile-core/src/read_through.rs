@@ -51,12 +51,13 @@ pub trait ReadThrough: Backend {
         Fut: Future<Output = Result<Made<Self::Value>>> + Send + 'static;
 
     /// The entries of many keys; those that are this caller's turn are created by one call of
-    /// `create`, with their positions in `keys`, which answers one [`Made`] for each.
+    /// `create` with their positions in `keys`, which answers one [`Made`] for each, in that order.
     ///
     /// # Behavior
     /// - As many answers as keys, in their order. `request.key` is not looked at.
     /// - Each missing key is created once, however many callers ask for overlapping sets.
-    /// - `create` is not called when nothing is this caller's turn.
+    /// - `create` is not called when nothing is this caller's turn. It is called again only for keys
+    ///   whose creator elsewhere gave up while this caller waited.
     /// - Too few or too many results are [`ErrorKind::Creation`](crate::ErrorKind::Creation).
     fn read_through_many<F, Fut>(
         &self,
@@ -65,7 +66,7 @@ pub trait ReadThrough: Backend {
         create: F,
     ) -> impl Future<Output = Result<Vec<Served<Self::Value>>>> + Send
     where
-        F: FnOnce(Vec<usize>) -> Fut + Send,
+        F: FnMut(Vec<usize>) -> Fut + Send,
         Fut: Future<Output = Result<Vec<Made<Self::Value>>>> + Send;
 
     /// Whether somebody is creating the value of this key now.
