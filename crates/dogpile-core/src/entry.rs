@@ -84,6 +84,7 @@ pub struct Policy {
     keep_for: Option<Duration>,
     stale_before: Timestamp,
     dead_before: Timestamp,
+    version: Option<u32>,
 }
 
 impl Policy {
@@ -120,6 +121,19 @@ impl Policy {
     pub fn with_dead_before(mut self, barrier: Timestamp) -> Self {
         self.dead_before = barrier;
         self
+    }
+
+    /// Entries of any other version are dead. Without it, the version is not looked at.
+    #[must_use]
+    pub fn with_version(mut self, version: u32) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// The only version that is not dead; `None` is "any".
+    #[must_use]
+    pub fn version(&self) -> Option<u32> {
+        self.version
     }
 
     /// How long an entry is fresh after its creation.
@@ -168,13 +182,16 @@ impl Freshness {
     /// How old `entry` is.
     ///
     /// # Behavior
-    /// - Dead: created before [`dead_before`](Self::dead_before).
+    /// - Dead: created before [`dead_before`](Self::dead_before), or of another version than the
+    ///   [policy](Policy::with_version) asks for.
     /// - Stale: created before [`stale_before`](Self::stale_before), or past its own `expires`, or
     ///   created more than [`SKEW`](Self::SKEW) after [`now`](Self::now).
     /// - Fresh otherwise: an age of exactly `fresh_for` is still fresh.
     #[inline]
     pub fn age<V>(&self, entry: &Entry<V>) -> Age {
-        if entry.created < self.dead_before {
+        if entry.created < self.dead_before
+            || self.policy.version.is_some_and(|version| version != entry.version)
+        {
             Age::Dead
         } else if entry.created < self.stale_before
             || entry.expires <= self.now
@@ -255,6 +272,15 @@ mod tests {
             .with_dead_before(NOW.minus(Duration::from_millis(20)));
         assert_eq!(policy.at(NOW).age(&made(15)), Age::Stale);
         assert_eq!(policy.at(NOW).age(&made(21)), Age::Dead);
+    }
+
+    #[test]
+    fn another_version_is_dead() {
+        let entry = made(0).with_version(2);
+        assert_eq!(Policy::new().at(NOW).age(&entry), Age::Fresh);
+        assert_eq!(Policy::new().with_version(2).at(NOW).age(&entry), Age::Fresh);
+        assert_eq!(Policy::new().with_version(3).at(NOW).age(&entry), Age::Dead);
+        assert_eq!(Policy::new().with_version(0).at(NOW).age(&entry), Age::Dead);
     }
 
     #[test]
