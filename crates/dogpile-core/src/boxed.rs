@@ -113,6 +113,9 @@ pub trait DynLock: fmt::Debug + Send + Sync {
     /// See [`Lock::revoke`].
     fn revoke_dyn<'a>(&'a self, keys: &'a [Key<'a>]) -> BoxFuture<'a, Result<()>>;
 
+    /// See [`Lock::revoke_group`].
+    fn revoke_group_dyn<'a>(&'a self, group: &'a [u8]) -> BoxFuture<'a, Result<()>>;
+
     /// See [`Lock::abandon`].
     fn abandon_dyn(&self, key: Key<'_>, lease: Lease);
 
@@ -149,6 +152,10 @@ impl<T: Lock> DynLock for T {
         Box::pin(Lock::revoke(self, keys))
     }
 
+    fn revoke_group_dyn<'a>(&'a self, group: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(Lock::revoke_group(self, group))
+    }
+
     fn abandon_dyn(&self, key: Key<'_>, lease: Lease) {
         Lock::abandon(self, key, lease);
     }
@@ -177,6 +184,10 @@ impl Lock for dyn DynLock + '_ {
 
     async fn revoke(&self, keys: &[Key<'_>]) -> Result<()> {
         self.revoke_dyn(keys).await
+    }
+
+    async fn revoke_group(&self, group: &[u8]) -> Result<()> {
+        self.revoke_group_dyn(group).await
     }
 
     fn abandon(&self, key: Key<'_>, lease: Lease) {

@@ -55,6 +55,10 @@ macro_rules! forward {
                 (**self).revoke(keys)
             }
 
+            fn revoke_group(&self, group: &[u8]) -> impl Future<Output = Result<()>> + Send {
+                (**self).revoke_group(group)
+            }
+
             fn abandon(&self, key: Key<'_>, lease: Lease) {
                 (**self).abandon(key, lease);
             }

@@ -13,7 +13,7 @@ pub trait LeaseBackend: Backend {
     /// The entry, or the turn to create it.
     ///
     /// # Behavior
-    /// - [`Answer::Fresh`] for a fresh entry; no lease is touched.
+    /// - [`Answer::Fresh`] for a fresh entry; no lease is held afterwards.
     /// - [`Answer::Create`] for one of all that ask while the entry is not fresh; the lease ends
     ///   [`Ask::lease_for`] after it was granted or last extended. The entry was read under the
     ///   lease, so a value that has just been created is not created again.

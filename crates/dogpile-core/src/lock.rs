@@ -84,6 +84,9 @@ pub trait Lock: fmt::Debug + Send + Sync {
     /// - A key that nobody holds is no error.
     fn revoke(&self, keys: &[Key<'_>]) -> impl Future<Output = Result<()>> + Send;
 
+    /// The same for every key of a group.
+    fn revoke_group(&self, group: &[u8]) -> impl Future<Output = Result<()>> + Send;
+
     /// Gives the lock back from a place that cannot await, such as `Drop`.
     ///
     /// # Behavior
