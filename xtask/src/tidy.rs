@@ -1,0 +1,61 @@
+//! Cheap checks of what no compiler sees: files that must exist, sizes, facts stated twice.
+
+mod manifest;
+mod prose;
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+use crate::steps::Outcome;
+use crate::workspace::Workspace;
+
+/// What a check has to say.
+#[derive(Debug, Default)]
+struct Findings {
+    wrong: Vec<String>,
+    /// Worth a look, but no reason to fail.
+    odd: Vec<String>,
+}
+
+/// The step.
+pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
+    let mut findings = Findings::default();
+    for package in &workspace.crates {
+        manifest::check(&workspace.root, package, &mut findings)?;
+    }
+    for file in files(&workspace.root)? {
+        // Deleted, and not yet committed.
+        let Ok(text) = fs::read_to_string(workspace.root.join(&file)) else { continue };
+        if file.ends_with(".rs") {
+            source::check(&file, &text, &mut findings);
+        }
+        if file.ends_with(".md") {
+            prose::check(workspace, &file, &text, &mut findings);
+        }
+        source::check_paths(&file, &text, &mut findings);
+    }
+    let Findings { wrong, odd } = findings;
+    for what in &odd {
+        println!("{what}");
+    }
+    if !wrong.is_empty() {
+        bail!("\n{}", wrong.join("\n"));
+    }
+    Ok(match odd.len() {
+        0 => Outcome::Passed,
+        n => Outcome::Warned(format!("{n} worth a look, see above")),
+    })
+}
+
+/// The text files of the repository that people write, tracked or about to be, relative to its root.
+fn files(root: &Path) -> Result<Vec<String>> {
+    let mut git = std::process::Command::new("git");
+    git.current_dir(root).args(["ls-files", "--cached", "--others", "--exclude-standard", "--"]);
+    let list = shell::read(git.args(["*.md", "*.rs", "*.sh", "*.toml"]))
+        .context("tidy asks git which files there are")?;
+    Ok(list.lines().map(str::to_owned).collect())
+}

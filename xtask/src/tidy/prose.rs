@@ -1,0 +1,87 @@
+//! Facts in prose that the manifests state too, and links that lead nowhere.
+
+use super::Findings;
+use crate::workspace::Workspace;
+
+pub(super) fn check(workspace: &Workspace, file: &str, text: &str, findings: &mut Findings) {
+    let mut wrong = Vec::new();
+    if let Some(package) = workspace.crates.first() {
+        wrong.extend(wrong_msrv(text, &package.rust_version, file == "README.md"));
+    }
+    for package in &workspace.crates {
+        wrong.extend(wrong_version(text, &package.name, &package.version));
+    }
+    // What a crate's page links to is resolved by the registry, not by the file system.
+    if !file.starts_with("crates/") {
+        let folder = workspace.root.join(file);
+        wrong.extend(
+            local_links(text)
+                .filter(|link| folder.parent().is_none_or(|folder| !folder.join(link).exists()))
+                .map(|link| format!("links to {link}, which is not there")),
+        );
+    }
+    findings.wrong.extend(wrong.into_iter().map(|what| format!("{file}: {what}")));
+}
+
+/// Every `Rust 1.x` has to be the compiler that the manifests demand.
+fn wrong_msrv(text: &str, msrv: &str, must_say: bool) -> Vec<String> {
+    let said: Vec<String> = text
+        .match_indices("Rust 1.")
+        .map(|(at, _)| {
+            let version = &text[at + "Rust ".len()..];
+            version.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default()
+        })
+        .map(|version| version.trim_end_matches('.').to_owned())
+        .collect();
+    if said.is_empty() && must_say {
+        return vec![format!("does not say that it needs Rust {msrv}")];
+    }
+    said.iter()
+        .filter(|version| *version != msrv)
+        .map(|version| format!("says Rust {version}, the manifests say {msrv}"))
+        .collect()
+}
+
+/// Every `name = "1.2"` and `name = { version = "1.2" }` has to be a prefix of its version.
+fn wrong_version(text: &str, name: &str, version: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix(name)?.trim_start().strip_prefix('='))
+        .filter_map(|value| value.split('"').nth(1))
+        .filter(|said| *said != version && !version.starts_with(&format!("{said}.")))
+        .map(|said| format!("says {name} {said}, which is at {version}"))
+        .collect()
+}
+
+/// The targets of links to files, without their anchors.
+fn local_links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| link.split('#').next().unwrap_or_default())
+        .filter(|link| !link.is_empty() && !link.contains(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_in_prose_is_the_one_in_the_manifests() {
+        assert!(wrong_msrv("It needs Rust 1.89.", "1.89", true).is_empty());
+        assert_eq!(wrong_msrv("It needs Rust 1.75 or newer", "1.89", false).len(), 1);
+        assert_eq!(wrong_msrv("It needs a compiler.", "1.89", true).len(), 1);
+        assert!(wrong_msrv("It needs a compiler.", "1.89", false).is_empty());
+    }
+
+    #[test]
+    fn a_version_in_prose_is_the_one_in_the_manifest() {
+        let text = "a = \"0.1\"\na = { version = \"0.2\", features = [\"x\"] }\na-b = \"7\"";
+        assert_eq!(wrong_version(text, "a", "0.2.3"), ["says a 0.1, which is at 0.2.3"]);
+    }
+
+    #[test]
+    fn links_to_files_are_found() {
+        let text = "[a](b.md) [c](https://example.org/) [d](#here) ![e](img/f.png#g)";
+        assert_eq!(local_links(text).collect::<Vec<_>>(), ["b.md", "img/f.png"]);
+    }
+}

@@ -1,0 +1,123 @@
+//! What `cargo metadata` says of this workspace.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::shell;
+
+/// The workspace.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+    /// The published crates, by name.
+    pub(crate) crates: Vec<Package>,
+}
+
+/// One published crate.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// Its folder.
+    pub(crate) root: PathBuf,
+    pub(crate) rust_version: String,
+    pub(crate) description: String,
+    pub(crate) keywords: Vec<String>,
+    pub(crate) categories: Vec<String>,
+    pub(crate) features: Vec<String>,
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// One dependency of a crate.
+#[derive(Clone, Debug)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    pub(crate) dev: bool,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn load() -> Result<Self> {
+        // The folder of this package, as the build knew it: the workspace is one above.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")?;
+        let metadata = shell::read(&mut shell::cargo(
+            root,
+            &["metadata", "--format-version", "1", "--no-deps"],
+        ))?;
+        Self::from_metadata(&serde_json::from_str(&metadata)?)
+    }
+
+    fn from_metadata(metadata: &Value) -> Result<Self> {
+        let packages = metadata["packages"].as_array().context("cargo metadata: no packages")?;
+        let mut crates: Vec<Package> = packages
+            .iter()
+            .filter(|package| package["publish"] != Value::Array(Vec::new()))
+            .map(Package::from_metadata)
+            .collect();
+        crates.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self {
+            root: text(&metadata["workspace_root"]).into(),
+            target: text(&metadata["target_directory"]).into(),
+            crates,
+        })
+    }
+
+    /// Whether a crate of this name is here.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.crates.iter().any(|package| package.name == name)
+    }
+}
+
+impl Package {
+    fn from_metadata(package: &Value) -> Self {
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let mut features: Vec<String> =
+            package["features"].as_object().into_iter().flatten().map(|(f, _)| f.clone()).collect();
+        features.sort();
+        Self {
+            name: text(&package["name"]),
+            version: text(&package["version"]),
+            root: manifest.parent().map(Path::to_path_buf).unwrap_or_default(),
+            rust_version: text(&package["rust_version"]),
+            description: text(&package["description"]),
+            keywords: texts(&package["keywords"]),
+            categories: texts(&package["categories"]),
+            features,
+            dependencies: package["dependencies"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|dependency| Dependency {
+                    name: text(&dependency["name"]),
+                    dev: dependency["kind"] == "dev",
+                })
+                .collect(),
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_published_crates_and_no_others() {
+        let workspace = Workspace::load().unwrap();
+        assert!(workspace.has("dogpile-core"));
+        assert!(!workspace.has("xtask"));
+        let core = workspace.crates.iter().find(|p| p.name == "dogpile-core").unwrap();
+        assert!(core.dependencies.iter().any(|d| d.name == "bytes" && !d.dev));
+        assert!(core.root.join("src/lib.rs").is_file());
+    }
+}
