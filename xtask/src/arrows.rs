@@ -13,7 +13,7 @@ const CORE_MAY_USE: &[&str] = &["bytes"];
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
     let wrong = wrong_arrows(&workspace.crates);
     if !wrong.is_empty() {
-        bail!("{}", wrong.join("\n"));
+        bail!("{}", wrong.join("; "));
     }
     Ok(Outcome::Passed)
 }

@@ -1,6 +1,6 @@
 //! Each feature of each crate alone, none of them, and all of them.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::shell;
 use crate::steps::Outcome;
@@ -8,13 +8,19 @@ use crate::workspace::{Package, Workspace};
 
 /// The step. Clippy instead of check, because an import that only one feature needs is a warning.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
+    let mut wrong = Vec::new();
     for package in &workspace.crates {
         for set in sets(package) {
             let mut arguments = vec!["clippy", "--quiet", "--package", &package.name];
             arguments.extend(set.iter().map(String::as_str));
             arguments.extend(["--", "-D", "warnings"]);
-            shell::run(&mut shell::cargo(&workspace.root, &arguments))?;
+            if let Err(error) = shell::run(&mut shell::cargo(&workspace.root, &arguments)) {
+                wrong.push(error.to_string());
+            }
         }
+    }
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("; "));
     }
     Ok(Outcome::Passed)
 }

@@ -25,7 +25,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
             .extend(complaints(&files).into_iter().map(|what| format!("{}: {what}", package.name)));
     }
     if !wrong.is_empty() {
-        bail!("{}", wrong.join("\n"));
+        bail!("{}", wrong.join("; "));
     }
 
     // All at once: cargo lets the packages find each other although none is published.

@@ -39,11 +39,11 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
         source::check_paths(&file, &text, &mut findings);
     }
     let Findings { wrong, odd } = findings;
-    for what in &odd {
+    for what in odd.iter().chain(&wrong) {
         println!("{what}");
     }
     if !wrong.is_empty() {
-        bail!("\n{}", wrong.join("\n"));
+        bail!("{} things to put right, see above", wrong.len());
     }
     Ok(match odd.len() {
         0 => Outcome::Passed,
