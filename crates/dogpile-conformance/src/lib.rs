@@ -1,1 +1,16 @@
 #![doc = include_str!("../README.md")]
+
+mod clock;
+mod poll;
+mod sample;
+mod subject;
+mod suite;
+
+pub mod backend;
+pub mod lock;
+
+pub use crate::clock::ManualClock;
+pub use crate::poll::poll_then_drop;
+pub use crate::sample::Sample;
+pub use crate::subject::Subject;
+pub use crate::suite::run;
