@@ -1,0 +1,252 @@
+//! What the attribute and the function say together: the pieces all generated functions share.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, GenericParam, Ident, ReceiverKind, Result, Type};
+
+use crate::answer::Answer;
+use crate::function::{Argument, Function, name_of};
+use crate::options::{Key, Options, words};
+
+/// Everything known about one decorated function.
+pub(crate) struct Plan {
+    pub(crate) options: Options,
+    pub(crate) function: Function,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) answer: Answer,
+}
+
+impl Plan {
+    pub(crate) fn new(options: Options, function: Function, attribute: &str) -> Result<Self> {
+        function.check(&options, attribute)?;
+        let arguments = function.arguments()?;
+        let answer = Answer::of(&function.signature.output, function.name())?;
+        let plan = Self { options, function, arguments, answer };
+        plan.check_ignored()?;
+        plan.check_generics()?;
+        Ok(plan)
+    }
+
+    fn check_ignored(&self) -> Result<()> {
+        let Key::AllBut(ignored) = &self.options.key else { return Ok(()) };
+        for (i, name) in ignored.iter().enumerate() {
+            if name == "self" {
+                return Err(Error::new(name.span(), "`self` is never part of the key by itself"));
+            }
+            if ignored[..i].contains(name) {
+                return Err(Error::new(name.span(), format!("`{name}` is ignored twice")));
+            }
+            self.argument(name)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses keys that would be the same for different types.
+    fn check_generics(&self) -> Result<()> {
+        let Key::AllBut(ignored) = &self.options.key else { return Ok(()) };
+        let returned = words(&self.answer.whole);
+        let taken: HashSet<String> =
+            self.arguments.iter().flat_map(|argument| words(&argument.of)).collect();
+        let lost = self.function.signature.generics.params.iter().find(|parameter| {
+            let name = name_of(parameter);
+            match parameter {
+                GenericParam::Lifetime(_) => false,
+                GenericParam::Type(_) => returned.contains(&name) || !taken.contains(&name),
+                GenericParam::Const(_) => true,
+            }
+        });
+        let Some(lost) = lost else { return Ok(()) };
+        let name = name_of(lost);
+        let mut parts: Vec<String> = self
+            .arguments
+            .iter()
+            .filter(|argument| !ignored.contains(&argument.name))
+            .map(|argument| argument.name.to_string())
+            .collect();
+        parts.push(match lost {
+            GenericParam::Const(_) => name.clone(),
+            _ => format!("std::any::type_name::<{name}>()"),
+        });
+        let message = format!(
+            "the key does not tell one `{name}` from another: name it, as in `key = ({})`",
+            parts.join(", "),
+        );
+        Err(Error::new_spanned(lost, message))
+    }
+
+    /// The argument of this name.
+    pub(crate) fn argument(&self, name: &Ident) -> Result<&Argument> {
+        self.arguments.iter().find(|argument| argument.name == *name).ok_or_else(|| {
+            let known: Vec<_> = self.arguments.iter().map(|a| format!("`{}`", a.name)).collect();
+            let known = match &known[..] {
+                [] => "it has none".to_owned(),
+                known => format!("its arguments are {}", known.join(", ")),
+            };
+            let function = self.function.name();
+            Error::new(name.span(), format!("`{function}` has no argument `{name}`: {known}"))
+        })
+    }
+
+    /// An expression that builds the key, with `item` in scope for the argument `each`.
+    pub(crate) fn key(&self) -> TokenStream {
+        let krate = &self.options.krate;
+        let writer = local("writer");
+        let parts = match &self.options.key {
+            Key::Exact(exact) => {
+                return quote_spanned!(exact.span()=> #krate::__private::exact_key(&(#exact)));
+            }
+            Key::AllBut(ignored) => self
+                .arguments
+                .iter()
+                .filter(|argument| !ignored.contains(&argument.name))
+                .map(|argument| argument.name.to_token_stream())
+                .collect(),
+            Key::Parts(Expr::Tuple(tuple)) => {
+                tuple.elems.iter().map(|part| quote_spanned!(part.span()=> (#part))).collect()
+            }
+            Key::Parts(part) => vec![quote_spanned!(part.span()=> (#part))],
+        };
+        let parts = parts.iter().map(|part: &TokenStream| {
+            quote_spanned!(part.span()=> #writer.part(&#part);)
+        });
+        let namespace = match &self.options.namespace {
+            Some(namespace) => quote!(#namespace),
+            None => {
+                let name = format!("::{}", self.function.name().unraw());
+                quote!(::core::concat!(::core::module_path!(), #name))
+            }
+        };
+        quote!({
+            let mut #writer = #krate::__private::KeyWriter::call(#namespace);
+            #(#parts)*
+            #writer.finish()
+        })
+    }
+
+    /// A statement that names the region. `moved` says that the arguments are moved after it.
+    pub(crate) fn region(&self, moved: bool) -> TokenStream {
+        let Options { krate, region, .. } = &self.options;
+        let name = local("region");
+        let borrowed = quote_spanned!(region.span()=> #krate::__private::region(&#region));
+        match moved && self.region_moves() {
+            true => quote!(let #name = &::core::clone::Clone::clone(#borrowed);),
+            false => quote!(let #name = #borrowed;),
+        }
+    }
+
+    /// Whether the region belongs to an argument that the creation takes away.
+    fn region_moves(&self) -> bool {
+        let words = words(&self.options.region);
+        let receiver_moves = self
+            .function
+            .receiver()
+            .is_some_and(|receiver| !matches!(receiver.kind, ReceiverKind::Reference(_, _, None)));
+        let shared = |of: &Type| matches!(of, Type::Reference(of) if of.mutability.is_none());
+        (receiver_moves && words.contains("self"))
+            || self
+                .arguments
+                .iter()
+                .any(|a| words.contains(&a.name.to_string()) && !shared(&a.of))
+    }
+
+    /// Statements that gather the call's options for cached values of type `of`.
+    pub(crate) fn call_options(&self, of: &Type) -> TokenStream {
+        let Options { krate, expires_after, expiry_of, should_cache, .. } = &self.options;
+        let name = local("options");
+        let mut lets = TokenStream::new();
+        let mut with = TokenStream::new();
+        if let Some(expiry) = expires_after {
+            with.extend(quote_spanned! {expiry.span()=>
+                .with_expiry(#krate::__private::expiry(#expiry))
+            });
+        }
+        if let Some(function) = expiry_of {
+            let expiry_of = local("expiry_of");
+            lets.extend(quote_spanned! {function.span()=>
+                let #expiry_of = #krate::__private::expiry_of::<#of, _>(#function);
+            });
+            with.extend(quote!(.with_expiry_of(&#expiry_of)));
+        }
+        if let Some(predicate) = should_cache {
+            let should_cache = local("should_cache");
+            lets.extend(quote_spanned! {predicate.span()=>
+                let #should_cache = #krate::__private::should_cache::<#of>(#predicate);
+            });
+            with.extend(quote!(.with_should_cache(&#should_cache)));
+        }
+        quote!(#lets let #name = #krate::CallOptions::<'_, #of>::new() #with;)
+    }
+
+    /// The arguments that name an entry: those of which the key, the region and the options are
+    /// made.
+    pub(crate) fn naming(&self) -> Vec<Argument> {
+        let Options { region, namespace, key, expires_after, expiry_of, should_cache, .. } =
+            &self.options;
+        let mut named = words(quote!(#region #namespace #expires_after #expiry_of #should_cache));
+        match key {
+            Key::Parts(key) | Key::Exact(key) => named.extend(words(key)),
+            Key::AllBut(ignored) => named.extend(
+                self.arguments
+                    .iter()
+                    .filter(|argument| !ignored.contains(&argument.name))
+                    .map(|argument| argument.name.to_string()),
+            ),
+        }
+        let mut naming = self.arguments.clone();
+        naming.retain(|argument| named.contains(&argument.name.to_string()));
+        naming
+    }
+
+    /// The words of the code that a companion with these arguments consists of.
+    pub(crate) fn words(&self, arguments: &[Argument]) -> HashSet<String> {
+        let Options { region, namespace, key, expires_after, expiry_of, should_cache, .. } =
+            &self.options;
+        let value = &self.answer.value;
+        let types = arguments.iter().map(|argument| &argument.of);
+        let mut all = words(quote!(
+            #region #namespace #expires_after #expiry_of #should_cache #value #(#types)*
+        ));
+        if let Key::Parts(key) | Key::Exact(key) = key {
+            all.extend(words(key));
+        }
+        all
+    }
+
+    /// The path or method by which the generated code calls the companion of this name.
+    pub(crate) fn companion(&self, name: &str) -> TokenStream {
+        let function = self.function.name();
+        if self.function.receiver().is_some() {
+            let name = self.companion_name(name);
+            quote!(self.#name)
+        } else if self.in_impl() {
+            let name = self.companion_name(name);
+            quote!(Self::#name)
+        } else {
+            let name = Ident::new(name, Span::call_site());
+            quote!(#function::#name)
+        }
+    }
+
+    /// The name of a companion where it is declared.
+    pub(crate) fn companion_name(&self, name: &str) -> Ident {
+        let function = self.function.name();
+        match self.in_impl() {
+            true => format_ident!("{function}_{name}", span = function.span()),
+            false => Ident::new(name, function.span()),
+        }
+    }
+
+    /// Whether the function stands in an `impl` block, where no type can stand beside it.
+    pub(crate) fn in_impl(&self) -> bool {
+        self.function.receiver().is_some() || self.options.associated.is_some()
+    }
+}
+
+/// A name that no name of the user's can meet.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}

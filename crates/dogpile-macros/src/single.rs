@@ -1,0 +1,226 @@
+//! `#[cached]`: one call, one entry.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Error, ReceiverKind, Result};
+
+use crate::companions::{Companion, Takes, declare, link, result};
+use crate::options::Options;
+use crate::plan::{Plan, local};
+
+pub(crate) fn expand(plan: &Plan) -> Result<TokenStream> {
+    if let Some(each) = &plan.options.each {
+        return Err(Error::new(each.span(), "`each` is an option of `#[cached_multi]`"));
+    }
+    Ok(declare(plan, &outer(plan), &companions(plan)))
+}
+
+/// The body of the decorated function.
+fn outer(plan: &Plan) -> TokenStream {
+    let Options { krate, detached, .. } = &plan.options;
+    let asked = asked(plan, true);
+    let call = call();
+    let create = match (plan.answer.fallible, detached) {
+        (true, _) => {
+            let original = original(plan, false);
+            quote!(move || #original)
+        }
+        (false, None) => {
+            let original = original(plan, true);
+            quote!(|| #original)
+        }
+        (false, Some(_)) => copied(plan),
+    };
+    let method = match (plan.answer.fallible, detached) {
+        (true, None) => quote!(get_or_create),
+        (true, Some(_)) => quote!(get_or_create_detached),
+        (false, None) => quote!(get_or_create_plain),
+        (false, Some(_)) => quote!(get_or_create_plain_detached),
+    };
+    if plan.answer.fallible {
+        let errors = errors(plan);
+        return quote!(#asked #krate::__private::#method(#call, #errors, #create).await);
+    }
+    let plain = plain(plan);
+    let original = original(plan, false);
+    quote! {
+        #plain
+        #asked
+        match #krate::__private::#method(#call, #create).await {
+            ::core::option::Option::Some(value) => value,
+            ::core::option::Option::None => #original.await,
+        }
+    }
+}
+
+fn companions(plan: &Plan) -> Vec<Companion> {
+    let krate = &plan.options.krate;
+    let value = &plan.answer.value;
+    let naming = plan.naming();
+    let link = link(plan);
+    let (asked, call) = (asked(plan, false), call());
+    let new = local("value");
+    let errors = "\n\n# Errors\nThose of the cache.";
+    vec![
+        Companion {
+            name: "get",
+            doc: format!(
+                "The fresh value that {link} has cached for these arguments, if there is one. \
+                 Nothing is created.{errors}"
+            ),
+            takes: Takes::Naming(naming.clone(), None),
+            returns: result(plan, &quote!(::core::option::Option<#value>)),
+            body: quote!(#asked #krate::__private::get(#call).await),
+        },
+        Companion {
+            name: "set",
+            doc: format!(
+                "Caches a value, given last, as what {link} answers for these arguments.{errors}"
+            ),
+            takes: Takes::Naming(naming.clone(), Some(quote!(#new: &#value))),
+            returns: result(plan, &quote!(())),
+            body: quote!(#asked #krate::__private::set(#call, #new).await),
+        },
+        Companion {
+            name: "invalidate",
+            doc: format!(
+                "Forgets what {link} has cached for these arguments. A creation that is running \
+                 stores nothing.{errors}"
+            ),
+            takes: Takes::Naming(naming.clone(), None),
+            returns: result(plan, &quote!(())),
+            body: {
+                let (key, region) = (plan.key(), plan.region(false));
+                let (key_name, region_name) = (local("key"), local("region"));
+                quote! {
+                    let #key_name = #key;
+                    #region
+                    #krate::__private::invalidate(#region_name, &#key_name).await
+                }
+            },
+        },
+        Companion {
+            name: "refresh",
+            doc: format!(
+                "Calls the function behind {link} now, and caches what it answers.\n\n\
+                 # Errors\nThose of the function and of the cache."
+            ),
+            takes: Takes::All,
+            returns: match plan.answer.fallible {
+                true => plan.answer.whole.to_token_stream(),
+                false => result(plan, &value.to_token_stream()),
+            },
+            body: refresh(plan),
+        },
+        Companion {
+            name: "key",
+            doc: format!("The key under which {link} caches its answer for these arguments."),
+            takes: Takes::Naming(naming, None),
+            returns: quote!(#krate::__private::KeyBuf),
+            body: {
+                let key = plan.key();
+                quote!(#krate::__private::owned(&#key))
+            },
+        },
+    ]
+}
+
+fn refresh(plan: &Plan) -> TokenStream {
+    let krate = &plan.options.krate;
+    let asked = asked(plan, true);
+    let call = call();
+    let original = original(plan, false);
+    match plan.answer.fallible {
+        true => {
+            let errors = errors(plan);
+            quote!(#asked #krate::__private::refresh(#call, #errors, move || #original).await)
+        }
+        false => quote!(#asked #krate::__private::refresh_plain(#call, move || #original).await),
+    }
+}
+
+/// Statements that gather the key, the region and the options.
+fn asked(plan: &Plan, moved: bool) -> TokenStream {
+    let name = local("key");
+    let (key, region) = (plan.key(), plan.region(moved));
+    let options = plan.call_options(&plan.answer.value);
+    quote!(let #name = #key; #region #options)
+}
+
+/// What [`asked`] gathered, as arguments.
+fn call() -> TokenStream {
+    let (region, key, options) = (local("region"), local("key"), local("options"));
+    quote!(#region, &#key, &#options)
+}
+
+/// A call of the original function with the arguments, or with clones of them.
+fn original(plan: &Plan, cloned: bool) -> TokenStream {
+    let arguments = plan.arguments.iter().map(|argument| {
+        let name = &argument.name;
+        match cloned {
+            true => quote_spanned!(argument.of.span()=> ::core::clone::Clone::clone(&#name)),
+            false => name.to_token_stream(),
+        }
+    });
+    let turbofish = plan.function.turbofish();
+    let by_value = plan
+        .function
+        .receiver()
+        .is_some_and(|receiver| !matches!(receiver.kind, ReceiverKind::Reference(..)));
+    if cloned && by_value {
+        let name = plan.companion_name("original");
+        return quote!(::core::clone::Clone::clone(&self).#name #turbofish(#(#arguments),*));
+    }
+    let original = plan.companion("original");
+    quote!(#original #turbofish(#(#arguments),*))
+}
+
+/// A creator that owns clones of the arguments, because a detached creation keeps them and the
+/// function may have to be called without the cache after all.
+fn copied(plan: &Plan) -> TokenStream {
+    let names = plan.arguments.iter().map(|argument| &argument.name);
+    let clones = plan.arguments.iter().map(|argument| {
+        let name = &argument.name;
+        quote_spanned!(argument.of.span()=> let #name = ::core::clone::Clone::clone(&#name);)
+    });
+    let turbofish = plan.function.turbofish();
+    let original = match plan.function.receiver() {
+        Some(_) => {
+            let (this, name) = (local("this"), plan.companion_name("original"));
+            let call = quote!(#this.#name #turbofish(#(#names),*));
+            return quote!({
+                let #this = ::core::clone::Clone::clone(&self);
+                #(#clones)*
+                move || #call
+            });
+        }
+        None => plan.companion("original"),
+    };
+    quote!({
+        #(#clones)*
+        move || #original #turbofish(#(#names),*)
+    })
+}
+
+/// How errors of the creation come back to the caller, decided by the type of the error.
+fn errors(plan: &Plan) -> TokenStream {
+    let krate = &plan.options.krate;
+    let whole = &plan.answer.whole;
+    quote_spanned!(whole.span()=> {
+        #[allow(unused_imports, reason = "an error that can be cloned does not need it")]
+        use #krate::__private::KeptByItsMaker as _;
+        #krate::__private::ErrorsOf::<#whole>::new().rule()
+    })
+}
+
+/// Refuses a `Result` that goes by another name, whose errors would be cached.
+fn plain(plan: &Plan) -> TokenStream {
+    let krate = &plan.options.krate;
+    let whole = &plan.answer.whole;
+    quote_spanned!(whole.span()=> {
+        #[allow(unused_imports, reason = "a `Result` does not get there")]
+        use #krate::__private::NoResult as _;
+        #krate::__private::Plain::<#whole>::new().check();
+    })
+}
