@@ -1,10 +1,13 @@
-//! What each crate ships.
+//! What each crate ships, and whether that is enough to build it.
+
+use std::fs;
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use crate::shell;
 use crate::steps::Outcome;
-use crate::workspace::Workspace;
+use crate::workspace::{Package, Workspace};
 
 /// What every package holds.
 const MUST_SHIP: &[&str] =
@@ -14,27 +17,19 @@ const MAY_SHIP: &[&str] = &["src/", "tests/", "examples/", "Cargo.lock", "Cargo.
 /// Written by cargo when the tree is clean.
 const STAMP: &str = ".cargo_vcs_info.json";
 
-/// The step: what is in each package, and whether each builds from what is in it.
+/// The step.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
     let mut wrong = Vec::new();
-    for package in &workspace.crates {
-        let arguments = ["package", "--allow-dirty", "--list", "--package", &package.name];
+    for Package { name, .. } in &workspace.crates {
+        let arguments = ["package", "--allow-dirty", "--list", "--package", name];
         let list = shell::read(&mut shell::cargo(&workspace.root, &arguments))?;
         let files: Vec<&str> = list.lines().collect();
-        wrong
-            .extend(complaints(&files).into_iter().map(|what| format!("{}: {what}", package.name)));
+        wrong.extend(complaints(&files).into_iter().map(|what| format!("{name} {what}")));
     }
     if !wrong.is_empty() {
         bail!("{}", wrong.join("; "));
     }
-
-    // All at once: cargo lets the packages find each other although none is published.
-    let mut command = shell::cargo(&workspace.root, &["package", "--allow-dirty"]);
-    for package in &workspace.crates {
-        command.args(["--package", &package.name]);
-    }
-    // Otherwise each package is built in a folder of its own, with all its dependencies again.
-    shell::run(command.env("CARGO_TARGET_DIR", &workspace.target))?;
+    build_what_is_shipped(workspace)?;
     Ok(Outcome::Passed)
 }
 
@@ -43,17 +38,48 @@ fn complaints(files: &[&str]) -> Vec<String> {
         .iter()
         .filter(|must| !files.contains(must))
         .map(|must| format!("does not ship {must}"));
-    let foreign = files
-        .iter()
-        .filter(|&&file| {
-            file != STAMP
-                && !MUST_SHIP.contains(&file)
-                && !MAY_SHIP
-                    .iter()
-                    .any(|may| file == *may || (may.ends_with('/') && file.starts_with(may)))
-        })
-        .map(|file| format!("ships {file}"));
+    let allowed = |file: &str| {
+        file == STAMP
+            || MUST_SHIP.contains(&file)
+            || MAY_SHIP
+                .iter()
+                .any(|&may| file == may || (may.ends_with('/') && file.starts_with(may)))
+    };
+    let foreign = files.iter().filter(|file| !allowed(file)).map(|file| format!("ships {file}"));
     absent.chain(foreign).collect()
+}
+
+/// Unpacks all packages side by side and builds them there, each finding the others.
+///
+/// Cargo's own check of several packages is of no use a second time: it takes the first one's
+/// unpacked copy of a sibling for the present one, because the version is the same.
+fn build_what_is_shipped(workspace: &Workspace) -> Result<()> {
+    let mut package = shell::cargo(&workspace.root, &["package", "--allow-dirty", "--no-verify"]);
+    for Package { name, .. } in &workspace.crates {
+        package.args(["--package", name]);
+    }
+    shell::run(&mut package)?;
+
+    let folder = workspace.target.join("package/unpacked");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let mut patches = String::new();
+    for Package { name, version, .. } in &workspace.crates {
+        let packed = workspace.target.join(format!("package/{name}-{version}.crate"));
+        // Touched, because all files of a package bear the same old date.
+        let mut tar = Command::new("tar");
+        tar.arg("--extract").arg("--touch").arg("--directory").arg(&folder);
+        shell::read(tar.arg("--file").arg(packed))?;
+        patches.push_str(&format!("{name} = {{ path = \"{name}-{version}\" }}\n"));
+    }
+    let manifest =
+        format!("[workspace]\nresolver = \"3\"\nmembers = [\"*\"]\n\n[patch.crates-io]\n{patches}");
+    fs::write(folder.join("Cargo.toml"), manifest)?;
+    fs::copy(workspace.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let check = ["check", "--workspace", "--all-features", "--target-dir"];
+    shell::run(shell::cargo(&folder, &check).arg(&workspace.target))
 }
 
 #[cfg(test)]
