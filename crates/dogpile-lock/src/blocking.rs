@@ -1,0 +1,171 @@
+//! The dogpile lock for threads, without a runtime.
+
+use std::cell::Cell;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use dogpile_core::{
+    Clock, Error, LeaseBackend, Made, Policy, ReadThrough, Request, Result, Served, SystemClock,
+    ToKey,
+};
+
+use crate::dogpile::{self, Dogpile};
+
+/// The face of a [`Dogpile`] for threads: every call blocks its thread until it has an answer.
+///
+/// Threads and tasks that use clones of one `Dogpile` are coordinated with each other. No runtime is
+/// needed and no thread is started; a backend that needs a runtime for its own I/O has to find one
+/// entered (`Handle::enter`).
+///
+/// A creator runs on its caller's thread, so nothing else can run there meanwhile: a lease of another
+/// process is not extended while it runs, unless [`with_heartbeat`](Blocking::with_heartbeat) allows
+/// a thread for that.
+///
+/// ```
+/// use dogpile_core::Entry;
+/// use dogpile_lock::{Dogpile, read_fn};
+/// use std::time::Duration;
+///
+/// let dogpile = Dogpile::local(read_fn(|_| async { Ok(None::<Entry<u32>>) })).blocking();
+/// let answer = dogpile.get_or_create("answer", Duration::from_secs(60), || Ok::<_, std::io::Error>(42))?;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), dogpile_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Blocking<L: LeaseBackend> {
+    dogpile: Dogpile<L>,
+    heartbeat: bool,
+}
+
+impl<L: LeaseBackend> Dogpile<L> {
+    /// The same lock for threads.
+    #[must_use]
+    pub fn blocking(&self) -> Blocking<L> {
+        Blocking { dogpile: self.clone(), heartbeat: false }
+    }
+}
+
+impl<L: LeaseBackend> Clone for Blocking<L> {
+    fn clone(&self) -> Self {
+        Self { dogpile: self.dogpile.clone(), heartbeat: self.heartbeat }
+    }
+}
+
+impl<L: LeaseBackend + 'static> Blocking<L> {
+    /// Whether a creator runs on a second thread, which ends with it, so that this one can extend the
+    /// lease meanwhile. False by default; never done where there is no lease to extend
+    /// ([`Dogpile::local`]).
+    #[must_use]
+    pub fn with_heartbeat(mut self, yes: bool) -> Self {
+        self.heartbeat = yes;
+        self
+    }
+
+    /// The value of a key, created if there is none younger than `expires_after`.
+    ///
+    /// # Errors
+    /// What the backend answers, and [`ErrorKind::Creation`](dogpile_core::ErrorKind::Creation)
+    /// around what `create` answers.
+    pub fn get_or_create<E>(
+        &self,
+        key: impl ToKey,
+        expires_after: Duration,
+        create: impl FnOnce() -> Result<L::Value, E> + Send,
+    ) -> Result<L::Value>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let key = key.to_key();
+        let policy = Policy::new().with_fresh_for(Some(expires_after));
+        let request = Request::new(key.as_key(), policy, &clock);
+        Ok(self.read_through(&request, || dogpile::now(&clock, create()))?.entry.value)
+    }
+
+    /// See [`ReadThrough::read_through`].
+    ///
+    /// # Errors
+    /// What the backend or `create` answers.
+    pub fn read_through(
+        &self,
+        request: &Request<'_>,
+        create: impl FnOnce() -> Result<Made<L::Value>> + Send,
+    ) -> Result<Served<L::Value>> {
+        if !self.heartbeat || self.dogpile.options.in_process {
+            return block_on(self.dogpile.read_through(request, || async { create() }));
+        }
+        std::thread::scope(|scope| {
+            block_on(self.dogpile.read_through(request, || {
+                let (send, receive) = tokio::sync::oneshot::channel();
+                scope.spawn(move || send.send(catch_unwind(AssertUnwindSafe(create))));
+                async {
+                    match receive.await {
+                        Ok(Ok(made)) => made,
+                        Ok(Err(payload)) => resume_unwind(payload),
+                        Err(closed) => Err(Error::from_creator(closed)),
+                    }
+                }
+            }))
+        })
+    }
+}
+
+/// Runs a future on this thread, which sleeps while there is nothing to do.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    let outer = WAKE_AT.replace(Some(None));
+    let _restore = Restore(outer);
+    loop {
+        WAKE_AT.set(Some(None));
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => match WAKE_AT.get().flatten() {
+                Some(deadline) => {
+                    std::thread::park_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+                None => std::thread::park(),
+            },
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this thread is in [`block_on`], and the earliest moment something there sleeps until.
+    static WAKE_AT: Cell<Option<Option<Instant>>> = const { Cell::new(None) };
+}
+
+struct Restore(Option<Option<Instant>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        WAKE_AT.set(self.0);
+    }
+}
+
+/// Whether this thread is in [`block_on`].
+pub(crate) fn is_active() -> bool {
+    WAKE_AT.get().is_some()
+}
+
+/// Has the thread polled again at `deadline`, if it is in [`block_on`].
+pub(crate) fn wake_at(deadline: Instant) -> bool {
+    let Some(earliest) = WAKE_AT.get() else { return false };
+    WAKE_AT.set(Some(Some(earliest.map_or(deadline, |earliest| earliest.min(deadline)))));
+    true
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

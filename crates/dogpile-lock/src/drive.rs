@@ -1,0 +1,275 @@
+//! Driving the protocol for one key.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dogpile_core::{
+    Age, Answer, Entry, Error, ErrorKind, Lease, LeaseBackend, Made, Request, Result, Served,
+    ServedBy,
+};
+
+use crate::creation::Creation;
+use crate::dogpile::Dogpile;
+use crate::flight::{Flight, Landing, Place, Seat, Sight};
+use crate::step::{Event, Machine, Step};
+use crate::{reentrant, timer};
+
+/// Creates, if it comes to that, in the caller's own task.
+pub(crate) async fn here<L, F, Fut>(
+    dogpile: &Dogpile<L>,
+    request: &Request<'_>,
+    stale: Option<Entry<L::Value>>,
+    create: F,
+) -> Result<Served<L::Value>>
+where
+    L: LeaseBackend,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = Result<Made<L::Value>>> + Send,
+{
+    let mut caller = Caller::new(dogpile, request, stale, false);
+    match caller.until_settled().await? {
+        Settled::Served(served) => Ok(served),
+        Settled::Turn { creation, .. } => {
+            Ok(Served { entry: creation.run(create).await?, by: ServedBy::Created })
+        }
+    }
+}
+
+/// Creates, if it comes to that, in a task of its own, which outlives its caller.
+pub(crate) async fn detached<L, F, Fut>(
+    dogpile: &Dogpile<L>,
+    request: &Request<'_>,
+    stale: Option<Entry<L::Value>>,
+    create: F,
+) -> Result<Served<L::Value>>
+where
+    L: LeaseBackend + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Made<L::Value>>> + Send + 'static,
+{
+    let mut caller = Caller::new(dogpile, request, stale, dogpile.options.background);
+    let (creation, flight, background) = match caller.until_settled().await? {
+        Settled::Served(served) => return Ok(served),
+        Settled::Turn { creation, flight, background } => (creation, flight, background),
+    };
+    // Its failure is told through the flight; a background creation has nobody else to tell.
+    let task = async move {
+        if let Err(error) = creation.run(create).await {
+            tracing::warn!(target: "dogpile", %error, "a detached creation failed");
+        }
+    };
+    dogpile.options.spawner.spawn(Box::pin(task))?;
+    if background && let Some(entry) = caller.stale.take() {
+        return Ok(Served { entry, by: ServedBy::Stale });
+    }
+    match caller.follow(&flight, false).await? {
+        Some(Sight::Landed(Landing::Entry(entry))) => Ok(Served { entry, by: ServedBy::Created }),
+        Some(Sight::Landed(Landing::Failed(error))) => Err(error),
+        Some(_) => Err(Error::new(
+            ErrorKind::Panicked,
+            "the detached creation of this value panicked or was stopped",
+        )),
+        None => Err(caller.timed_out()),
+    }
+}
+
+/// How far the protocol goes without a creator.
+enum Settled<L: LeaseBackend> {
+    Served(Served<L::Value>),
+    Turn { creation: Creation<L>, flight: Arc<Flight<L::Value>>, background: bool },
+}
+
+/// One caller, and what it has in its hands.
+struct Caller<'a, L: LeaseBackend> {
+    dogpile: &'a Dogpile<L>,
+    request: &'a Request<'a>,
+    machine: Machine,
+    deadline: Option<Instant>,
+    stale: Option<Entry<L::Value>>,
+    seat: Option<Seat<L::Value>>,
+    flight: Option<Arc<Flight<L::Value>>>,
+    lease: Option<Lease>,
+    found: Option<Entry<L::Value>>,
+    error: Option<Error>,
+    panics: u32,
+}
+
+impl<'a, L: LeaseBackend> Caller<'a, L> {
+    fn new(
+        dogpile: &'a Dogpile<L>,
+        request: &'a Request<'a>,
+        stale: Option<Entry<L::Value>>,
+        background: bool,
+    ) -> Self {
+        Self {
+            dogpile,
+            request,
+            machine: Machine::new(request.serve_stale, background),
+            deadline: Instant::now().checked_add(request.wait_for),
+            stale,
+            seat: None,
+            flight: None,
+            lease: None,
+            found: None,
+            error: None,
+            panics: 0,
+        }
+    }
+
+    async fn until_settled(&mut self) -> Result<Settled<L>> {
+        let mut step = self.machine.start(self.stale.is_some());
+        loop {
+            let event = match step {
+                Step::Join => self.join(),
+                Step::Ask => self.ask().await,
+                Step::Follow => self.wait_for_leader().await?,
+                Step::WaitElsewhere => self.wait_elsewhere().await,
+                Step::Create | Step::CreateInBackground => {
+                    match (self.seat.take(), self.lease.take()) {
+                        (Some(seat), Some(lease)) => {
+                            let flight = Arc::clone(seat.flight());
+                            let mut creation =
+                                Creation::new(self.dogpile.clone(), self.request.lease_for);
+                            creation.add(self.request.key, lease, seat, self.stale.as_ref());
+                            let background = step == Step::CreateInBackground;
+                            return Ok(Settled::Turn { creation, flight, background });
+                        }
+                        _ => Event::LeaderGone,
+                    }
+                }
+                Step::Serve(by) => {
+                    let entry =
+                        if by == ServedBy::Stale { self.stale.take() } else { self.found.take() };
+                    match entry {
+                        Some(entry) => return Ok(Settled::Served(Served { entry, by })),
+                        None => Event::LeaderGone,
+                    }
+                }
+                Step::Fail => return Err(self.error.take().unwrap_or_else(|| self.timed_out())),
+                Step::TimeOut => return Err(self.timed_out()),
+            };
+            step = self.machine.next(event);
+        }
+    }
+
+    fn join(&mut self) -> Event {
+        match self.dogpile.flights.join(self.request.key, self.panics) {
+            Place::Leader(seat) => {
+                self.seat = Some(seat);
+                Event::Leads
+            }
+            Place::Follower(flight) => {
+                self.flight = Some(flight);
+                Event::Follows
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Event {
+        match self.dogpile.leases.get_or_lease(&self.request.ask()).await {
+            Ok(Answer::Fresh(entry)) => {
+                self.found = Some(entry.clone());
+                self.land(Landing::Entry(entry));
+                Event::Fresh
+            }
+            Ok(Answer::Create { lease, stale }) => {
+                self.lease = Some(lease);
+                self.stale = stale;
+                Event::Granted { stale: self.stale.is_some() }
+            }
+            Ok(Answer::Busy { stale }) => {
+                self.stale = stale;
+                if let (Some(seat), Some(stale)) = (&self.seat, &self.stale) {
+                    seat.show_stale(stale.clone());
+                    if self.request.serve_stale {
+                        self.seat = None;
+                    }
+                }
+                Event::Busy { stale: self.stale.is_some() }
+            }
+            Err(error) => {
+                // All who follow would be told the same, one after the other.
+                self.error = Some(error.clone());
+                self.land(Landing::Failed(error));
+                Event::Failed
+            }
+        }
+    }
+
+    fn land(&mut self, landing: Landing<L::Value>) {
+        if let Some(seat) = self.seat.take() {
+            seat.land(landing);
+        }
+    }
+
+    async fn wait_for_leader(&mut self) -> Result<Event> {
+        let Some(flight) = self.flight.clone() else { return Ok(Event::LeaderGone) };
+        let mut accept_stale = self.request.serve_stale;
+        loop {
+            match self.follow(&flight, accept_stale).await? {
+                None => return Ok(Event::Expired),
+                Some(Sight::Stale(entry)) if self.request.freshness().age(&entry) == Age::Dead => {
+                    accept_stale = false
+                }
+                Some(Sight::Stale(entry)) => {
+                    self.stale = Some(entry);
+                    return Ok(Event::StaleSeen);
+                }
+                Some(Sight::Landed(Landing::Entry(entry))) if accepts(self.request, &entry) => {
+                    self.found = Some(entry);
+                    return Ok(Event::Landed);
+                }
+                Some(Sight::Landed(Landing::Failed(error))) => {
+                    self.error = Some(error);
+                    return Ok(Event::LeaderFailed);
+                }
+                Some(Sight::Landed(Landing::Abandoned { panics })) => {
+                    self.panics = panics;
+                    return Ok(Event::LeaderGone);
+                }
+                Some(Sight::Landed(Landing::Entry(_))) => return Ok(Event::LeaderGone),
+            }
+        }
+    }
+
+    /// What the flight shows, or `None` when the time allowed is over.
+    async fn follow(
+        &self,
+        flight: &Arc<Flight<L::Value>>,
+        accept_stale: bool,
+    ) -> Result<Option<Sight<L::Value>>> {
+        let _waiting = reentrant::wait_for(flight.turn())?;
+        Ok(timer::until(self.deadline, flight.follow(accept_stale)).await)
+    }
+
+    async fn wait_elsewhere(&self) -> Event {
+        let left = self
+            .deadline
+            .map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            return Event::Expired;
+        }
+        let at_most = left.min(self.request.lease_for);
+        let bound = Instant::now().checked_add(at_most);
+        let _ = timer::until(bound, self.dogpile.leases.wait(self.request.key, at_most)).await;
+        Event::Woken
+    }
+
+    fn timed_out(&self) -> Error {
+        timed_out(self.request)
+    }
+}
+
+/// Whether a value that was waited for is good for its caller: it may be older than was asked for by
+/// the time it is seen, but an invalidation that came before the caller counts.
+pub(crate) fn accepts<V>(request: &Request<'_>, entry: &Entry<V>) -> bool {
+    let stamps = Entry::new(entry.created, ()).with_version(entry.version);
+    request.policy.at(entry.created).age(&stamps) == Age::Fresh
+}
+
+pub(crate) fn timed_out(request: &Request<'_>) -> Error {
+    let waited = request.wait_for;
+    let what = format!("the value was not created within {waited:?}; its creator is still at it");
+    Error::new(ErrorKind::TimedOut, what)
+}

@@ -1,0 +1,253 @@
+//! Driving the protocol for many keys at once.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dogpile_core::{
+    Age, Answer, Ask, Entry, Key, LeaseBackend, Made, Request, Result, Served, ServedBy,
+};
+
+use crate::creation::Creation;
+use crate::dogpile::Dogpile;
+use crate::drive::{accepts, timed_out};
+use crate::flight::{Flight, Landing, Place, Seat, Sight};
+use crate::{reentrant, timer};
+
+/// Goes round until every key is served. A round joins all open keys, asks the store for those it
+/// leads, creates those it was granted in one call, and only then waits for the others: whoever
+/// holds a turn never waits for another, so overlapping sets cannot wait for each other.
+pub(crate) async fn drive<L, F, Fut>(
+    dogpile: &Dogpile<L>,
+    keys: &[Key<'_>],
+    request: &Request<'_>,
+    mut create: F,
+) -> Result<Vec<Served<L::Value>>>
+where
+    L: LeaseBackend,
+    F: FnMut(Vec<usize>) -> Fut + Send,
+    Fut: Future<Output = Result<Vec<Made<L::Value>>>> + Send,
+{
+    let mut batch = Batch::new(dogpile, keys, request);
+    batch.look().await?;
+    while !batch.open.is_empty() {
+        let mut round = batch.join();
+        let (creation, turns) = batch.ask(&mut round).await?;
+        batch.create(creation, turns, &mut create).await?;
+        batch.wait(round).await?;
+    }
+    Ok(batch.served.into_iter().flatten().collect())
+}
+
+struct Batch<'a, L: LeaseBackend> {
+    dogpile: &'a Dogpile<L>,
+    request: &'a Request<'a>,
+    deadline: Option<Instant>,
+    /// The keys not served yet, in the order in which turns are taken.
+    open: BTreeMap<Key<'a>, Open<L::Value>>,
+    served: Vec<Option<Served<L::Value>>>,
+}
+
+struct Open<V> {
+    /// Where the key stands in the question; more than once if it was asked for twice.
+    positions: Vec<usize>,
+    stale: Option<Entry<V>>,
+    panics: u32,
+    waited: bool,
+}
+
+/// What a round holds.
+struct Round<'a, V: Clone> {
+    leads: Vec<(Key<'a>, Seat<V>)>,
+    follows: Vec<(Key<'a>, Arc<Flight<V>>)>,
+    elsewhere: Vec<(Key<'a>, Seat<V>)>,
+}
+
+impl<'a, L: LeaseBackend> Batch<'a, L> {
+    fn new(dogpile: &'a Dogpile<L>, keys: &[Key<'a>], request: &'a Request<'a>) -> Self {
+        let mut open = BTreeMap::new();
+        for (position, key) in keys.iter().enumerate() {
+            let entry = open.entry(*key);
+            let fresh = || Open { positions: Vec::new(), stale: None, panics: 0, waited: false };
+            entry.or_insert_with(fresh).positions.push(position);
+        }
+        let deadline = Instant::now().checked_add(request.wait_for);
+        Self { dogpile, request, deadline, open, served: keys.iter().map(|_| None).collect() }
+    }
+
+    async fn look(&mut self) -> Result<()> {
+        if !self.dogpile.options.reads_first || self.open.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = self.open.keys().copied().collect();
+        let entries = self.dogpile.leases.get_many(&keys).await?;
+        let freshness = self.request.freshness();
+        for (key, entry) in keys.into_iter().zip(entries) {
+            let Some(entry) = entry else { continue };
+            match freshness.age(&entry) {
+                Age::Fresh => self.serve(key, entry, ServedBy::Hit),
+                Age::Stale => self.keep_stale(key, entry),
+                Age::Dead => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn join(&mut self) -> Round<'a, L::Value> {
+        let mut round = Round { leads: Vec::new(), follows: Vec::new(), elsewhere: Vec::new() };
+        let open: Vec<_> = self.open.iter().map(|(key, open)| (*key, open.panics)).collect();
+        for (key, panics) in open {
+            match self.dogpile.flights.join(key, panics) {
+                Place::Leader(seat) => round.leads.push((key, seat)),
+                Place::Follower(flight) => {
+                    if !self.serve_stale(key) {
+                        round.follows.push((key, flight));
+                    }
+                }
+            }
+        }
+        round
+    }
+
+    /// Asks the store for the keys this caller leads; what comes back is what it has to create.
+    async fn ask(
+        &mut self,
+        round: &mut Round<'a, L::Value>,
+    ) -> Result<(Creation<L>, Vec<Key<'a>>)> {
+        let mut creation = Creation::new(self.dogpile.clone(), self.request.lease_for);
+        let mut turns = Vec::new();
+        if round.leads.is_empty() {
+            return Ok((creation, turns));
+        }
+        let freshness = self.request.freshness();
+        let asks: Vec<_> = round
+            .leads
+            .iter()
+            .map(|(key, _)| Ask::new(*key, freshness, self.request.lease_for))
+            .collect();
+        let answers = match self.dogpile.leases.get_or_lease_many(&asks).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                round
+                    .leads
+                    .drain(..)
+                    .for_each(|(_, seat)| seat.land(Landing::Failed(error.clone())));
+                return Err(error);
+            }
+        };
+        for ((key, seat), answer) in round.leads.drain(..).zip(answers) {
+            match answer {
+                Answer::Fresh(entry) => {
+                    seat.land(Landing::Entry(entry.clone()));
+                    let waited = self.open.get(&key).is_some_and(|open| open.waited);
+                    self.serve(key, entry, if waited { ServedBy::Waited } else { ServedBy::Hit });
+                }
+                Answer::Create { lease, stale } => {
+                    creation.add(key, lease, seat, stale.as_ref());
+                    turns.push(key);
+                }
+                Answer::Busy { stale } => {
+                    if let Some(stale) = stale {
+                        seat.show_stale(stale.clone());
+                        self.keep_stale(key, stale);
+                    }
+                    if !self.serve_stale(key) {
+                        round.elsewhere.push((key, seat));
+                    }
+                }
+            }
+        }
+        Ok((creation, turns))
+    }
+
+    async fn create<F, Fut>(
+        &mut self,
+        creation: Creation<L>,
+        turns: Vec<Key<'a>>,
+        create: &mut F,
+    ) -> Result<()>
+    where
+        F: FnMut(Vec<usize>) -> Fut + Send,
+        Fut: Future<Output = Result<Vec<Made<L::Value>>>> + Send,
+    {
+        if turns.is_empty() {
+            return Ok(());
+        }
+        let positions =
+            turns.iter().filter_map(|key| self.open.get(key)?.positions.first().copied()).collect();
+        let entries = creation.run_many(|| create(positions)).await?;
+        for (key, entry) in turns.into_iter().zip(entries) {
+            self.serve(key, entry, ServedBy::Created);
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self, round: Round<'a, L::Value>) -> Result<()> {
+        for (key, flight) in round.follows {
+            self.follow(key, &flight).await?;
+        }
+        for (key, seat) in round.elsewhere {
+            let left = self.time_left()?;
+            let at_most = left.min(self.request.lease_for);
+            let bound = Instant::now().checked_add(at_most);
+            let _ = timer::until(bound, self.dogpile.leases.wait(key, at_most)).await;
+            drop(seat);
+            self.open.entry(key).and_modify(|open| open.waited = true);
+        }
+        Ok(())
+    }
+
+    async fn follow(&mut self, key: Key<'a>, flight: &Arc<Flight<L::Value>>) -> Result<()> {
+        let _waiting = reentrant::wait_for(flight.turn())?;
+        let mut accept_stale = self.request.serve_stale;
+        loop {
+            let sight = timer::until(self.deadline, flight.follow(accept_stale)).await;
+            match sight.ok_or_else(|| timed_out(self.request))? {
+                Sight::Stale(entry) if self.request.freshness().age(&entry) == Age::Dead => {
+                    accept_stale = false;
+                    continue;
+                }
+                Sight::Stale(entry) => self.serve(key, entry, ServedBy::Stale),
+                Sight::Landed(Landing::Entry(entry)) if accepts(self.request, &entry) => {
+                    self.serve(key, entry, ServedBy::Waited);
+                }
+                Sight::Landed(Landing::Failed(error)) if !self.serve_stale(key) => {
+                    return Err(error);
+                }
+                Sight::Landed(Landing::Abandoned { panics }) => {
+                    self.open.entry(key).and_modify(|open| open.panics = panics);
+                }
+                Sight::Landed(_) => {}
+            }
+            return Ok(());
+        }
+    }
+
+    fn time_left(&self) -> Result<Duration> {
+        let Some(deadline) = self.deadline else { return Ok(Duration::MAX) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(timed_out(self.request)) } else { Ok(left) }
+    }
+
+    fn keep_stale(&mut self, key: Key<'a>, entry: Entry<L::Value>) {
+        self.open.entry(key).and_modify(|open| open.stale = Some(entry));
+    }
+
+    fn serve_stale(&mut self, key: Key<'a>) -> bool {
+        let stale = self
+            .open
+            .get_mut(&key)
+            .filter(|_| self.request.serve_stale)
+            .and_then(|open| open.stale.take());
+        let found = stale.is_some();
+        stale.into_iter().for_each(|entry| self.serve(key, entry, ServedBy::Stale));
+        found
+    }
+
+    fn serve(&mut self, key: Key<'a>, entry: Entry<L::Value>, by: ServedBy) {
+        for position in self.open.remove(&key).into_iter().flat_map(|open| open.positions) {
+            self.served[position] = Some(Served { entry: entry.clone(), by });
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Seeing a creation that waits for itself.
+//!
+//! Each creation is a [`Turn`]. A task carries the turns it holds; a turn remembers what its holder
+//! waits for. Whoever is about to wait follows that chain, and where it leads back to a turn of its
+//! own the wait could never end.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use dogpile_core::{Error, ErrorKind, Result};
+
+use crate::primitive::lock;
+
+/// The right to create one value, as something that can be waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    waits_for: Mutex<Option<Arc<Turn>>>,
+}
+
+/// The turns of one task, innermost first.
+struct Held {
+    turn: Arc<Turn>,
+    outer: Option<Arc<Held>>,
+}
+
+tokio::task_local! {
+    static HELD: Option<Arc<Held>>;
+}
+
+/// Runs a creation so that everything it does is known to hold `turns`.
+pub(crate) async fn holding<F: Future>(
+    turns: impl IntoIterator<Item = Arc<Turn>>,
+    creation: F,
+) -> F::Output {
+    let held = turns.into_iter().fold(held(), |outer, turn| Some(Arc::new(Held { turn, outer })));
+    HELD.scope(held, creation).await
+}
+
+/// Announces that this task waits for `turn`, until the guard is dropped.
+///
+/// # Errors
+/// [`ErrorKind::Reentrant`] if that wait could never end.
+pub(crate) fn wait_for(turn: &Arc<Turn>) -> Result<Waiting> {
+    let waiting = Waiting { held: held() };
+    waiting.announce(Some(turn));
+    let mut next = Some(Arc::clone(turn));
+    while let Some(turn) = next {
+        if waiting.turns().any(|held| Arc::ptr_eq(held, &turn)) {
+            return Err(Error::new(
+                ErrorKind::Reentrant,
+                "the creator of this key asks for a value that waits for this key: it would wait for ever",
+            ));
+        }
+        next = lock(&turn.waits_for).clone();
+    }
+    Ok(waiting)
+}
+
+fn held() -> Option<Arc<Held>> {
+    HELD.try_with(Clone::clone).ok().flatten()
+}
+
+/// The announcement of a wait.
+pub(crate) struct Waiting {
+    held: Option<Arc<Held>>,
+}
+
+impl Waiting {
+    fn turns(&self) -> impl Iterator<Item = &Arc<Turn>> {
+        std::iter::successors(self.held.as_deref(), |held| held.outer.as_deref())
+            .map(|held| &held.turn)
+    }
+
+    fn announce(&self, turn: Option<&Arc<Turn>>) {
+        for held in self.turns() {
+            *lock(&held.waits_for) = turn.cloned();
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.announce(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_cannot_wait_for_itself() {
+        let turn = Arc::new(Turn::default());
+        holding([Arc::clone(&turn)], async {
+            assert_eq!(wait_for(&turn).err().unwrap().kind(), ErrorKind::Reentrant);
+            let other = Arc::new(Turn::default());
+            assert!(wait_for(&other).is_ok());
+            holding([other], async { assert!(wait_for(&turn).is_err()) }).await;
+        })
+        .await;
+        assert!(wait_for(&turn).is_ok());
+    }
+
+    #[tokio::test]
+    async fn two_tasks_that_wait_for_each_other_are_seen() {
+        let (a, b) = (Arc::new(Turn::default()), Arc::new(Turn::default()));
+        let first = holding([Arc::clone(&a)], async { wait_for(&b) }).await.ok().unwrap();
+        let second = holding([Arc::clone(&b)], async { wait_for(&a).is_err() });
+        assert!(second.await, "b waits for a, which waits for b");
+        drop(first);
+        assert!(holding([b], async { wait_for(&a).is_ok() }).await);
+    }
+}

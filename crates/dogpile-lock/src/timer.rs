@@ -1,0 +1,56 @@
+//! Sleeping in whatever drives the caller: tokio, or a thread of [`blocking`](crate::blocking).
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::blocking;
+
+/// Waits for `d`.
+///
+/// Outside tokio and outside a blocking call there is no timer, and it never ends: limits on waiting
+/// then do not apply.
+pub(crate) fn sleep(d: Duration) -> Sleep {
+    Sleep { deadline: Instant::now().checked_add(d), tokio: None }
+}
+
+/// Whether [`sleep`] ends here.
+pub(crate) fn is_available() -> bool {
+    blocking::is_active() || tokio::runtime::Handle::try_current().is_ok()
+}
+
+/// What `future` answers, or `None` if that takes longer than until `deadline`.
+pub(crate) async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+    let Some(deadline) = deadline else { return Some(future.await) };
+    let mut sleep = Sleep { deadline: Some(deadline), tokio: None };
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Pin::new(&mut sleep).poll(cx).map(|()| None),
+    })
+    .await
+}
+
+pub(crate) struct Sleep {
+    deadline: Option<Instant>,
+    tokio: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        if Instant::now() >= deadline {
+            return Poll::Ready(());
+        }
+        if blocking::wake_at(deadline) || !is_available() {
+            return Poll::Pending;
+        }
+        self.tokio
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())))
+            .as_mut()
+            .poll(cx)
+    }
+}
