@@ -60,8 +60,11 @@ pub(crate) fn run(steps: &[&Step], gate: &mut Gate<'_>) -> bool {
     }
     println!("{:width$}  {:>7}", "all", seconds(started.elapsed()));
     let failed: Vec<&Report> = reports.iter().filter(|report| report.result.is_err()).collect();
+    if !failed.is_empty() {
+        println!("\nEach failed step alone:");
+    }
     for report in &failed {
-        println!("\n{} failed; alone: cargo xtask test --only {}", report.name, report.name);
+        println!("  cargo xtask test --only {}", report.name);
     }
     println!("\n{} passed, {} failed", gate.tests.passed, gate.tests.failed);
     failed.is_empty() && gate.tests.failed == 0
