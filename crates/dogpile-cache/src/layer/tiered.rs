@@ -1,0 +1,387 @@
+//! A near backend in front of a far one.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dogpile_core::{
+    Age, Answer, Ask, Backend, Clock, Entry, Freshness, Held, Key, Lease, LeaseBackend, Policy,
+    Result, SetOptions, SystemClock, Timestamp,
+};
+
+/// Two tiers: a near backend that answers what it can, for a short time, and a far one that
+/// everybody shares.
+///
+/// - A read that the near tier cannot answer asks the far one, and its answer stays near for at most
+///   `near_for`. Many keys ask the far tier only for those that are not near, at once.
+/// - A write or a delete goes to the far tier first. When it returns, the near tier has forgotten
+///   the old value, also when the near tier fails, and whoever was reading it meanwhile.
+/// - A near tier that fails is as good as empty: its errors are not reported. Put an
+///   [`Observe`](super::Observe) around it to see them. The far tier's errors are the caller's.
+/// - It leases if the far tier does. An entry that is near and fresh is answered without the far
+///   tier, and every other question goes there.
+///
+/// # What other processes do
+///
+/// The near tier does not hear of them. A value that another process wrote, deleted or replaced may
+/// be answered here for `near_for` longer: that is the price, so choose it as short as is useful; a
+/// few seconds take most of the load off the far tier. An invalidation of the region that is shared
+/// through a `Counter` is obeyed at once, because it judges by the entry's creation time.
+///
+/// Whether a near entry is still fresh is known when it comes with the question, as it does in a
+/// lease. So put the lock below the tiers: `Dogpile::leased(Tiered::new(near, redis, d))`, and
+/// `Paired` makes a far tier that does not lease into one that does. Plain reads know no more than
+/// [`with_policy`](Self::with_policy) says.
+///
+/// The near tier belongs to this value alone. What is in it at the beginning is not used.
+///
+/// ```
+/// use bytes::Bytes;
+/// use dogpile_cache::layer::Tiered;
+/// use dogpile_core::Backend;
+/// use std::time::Duration;
+///
+/// fn tiers<N, F>(memory: N, redis: F) -> impl Backend<Value = Bytes>
+/// where
+///     N: Backend<Value = Bytes>,
+///     F: Backend<Value = Bytes>,
+/// {
+///     Tiered::new(memory, redis, Duration::from_secs(2))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Tiered<N, F> {
+    near: N,
+    far: F,
+    near_for: Duration,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    epochs: Epochs,
+}
+
+impl<N, F> Tiered<N, F> {
+    /// `near` in front of `far`; what is read from `far` stays near for at most `near_for`.
+    #[must_use]
+    pub fn new(near: N, far: F, near_for: Duration) -> Self {
+        let clock = Arc::new(SystemClock);
+        Self { near, far, near_for, policy: Policy::new(), clock, epochs: Epochs::new() }
+    }
+
+    /// Answers a plain read from the near tier only while the entry is fresh by this policy.
+    ///
+    /// Give the region's own expiry where no lease tells it. Without, a process may create a value
+    /// that another has just created, for as long as the old one is near.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Tells the time by this clock. By default it is the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+/// When each key was last written, as far as that matters: a number per slot of keys, raised by
+/// every write. A near entry carries the number it was read under and is void once that has moved,
+/// so nothing that happens to the near tier itself can bring an old value back.
+#[derive(Debug)]
+struct Epochs {
+    slots: Box<[AtomicU64]>,
+    hasher: RandomState,
+}
+
+impl Epochs {
+    const SLOTS: usize = 4096;
+
+    fn new() -> Self {
+        let hasher = RandomState::new();
+        // Not zero, so that what another process left in the near tier is void.
+        let start = hasher.hash_one("start");
+        Self { slots: (0..Self::SLOTS).map(|_| AtomicU64::new(start)).collect(), hasher }
+    }
+
+    fn slot(&self, key: Key<'_>) -> usize {
+        usize::try_from(self.hasher.hash_one(key) % Self::SLOTS as u64).unwrap_or_default()
+    }
+
+    fn now(&self, key: Key<'_>) -> u64 {
+        self.slots[self.slot(key)].load(Ordering::Acquire)
+    }
+
+    /// A write to these keys; their epochs are raised when it ends, however it ends.
+    fn write(&self, keys: impl Iterator<Item = usize>) -> Write<'_> {
+        let mut slots: Vec<_> =
+            keys.map(|slot| (slot, self.slots[slot].load(Ordering::Acquire))).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        Write { epochs: self, slots }
+    }
+
+    fn write_keys<'k>(&self, keys: impl Iterator<Item = Key<'k>>) -> Write<'_> {
+        self.write(keys.map(|key| self.slot(key)))
+    }
+}
+
+struct Write<'e> {
+    epochs: &'e Epochs,
+    slots: Vec<(usize, u64)>,
+}
+
+impl Write<'_> {
+    /// Raises the epochs now. The new epoch of a slot, if no other write came between: only then is
+    /// it certain that what this one wrote is what the far tier keeps.
+    fn end(mut self) -> Vec<(usize, u64)> {
+        let mut alone = Vec::with_capacity(self.slots.len());
+        for (slot, before) in std::mem::take(&mut self.slots) {
+            if self.epochs.slots[slot].fetch_add(1, Ordering::AcqRel) == before {
+                alone.push((slot, before.wrapping_add(1)));
+            }
+        }
+        alone
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        for (slot, _) in &self.slots {
+            self.epochs.slots[*slot].fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// A near value: epoch, moment of reading, and the far value.
+const HEADER: usize = 16;
+
+fn stamp(epoch: u64, read: Timestamp, value: &[u8]) -> Bytes {
+    [&epoch.to_le_bytes()[..], &read.as_millis().to_le_bytes(), value].concat().into()
+}
+
+impl<N: Backend<Value = Bytes>, F> Tiered<N, F> {
+    /// The far entry inside a near one, if it may still be answered.
+    fn open(&self, key: Key<'_>, near: Entry<Bytes>, now: Timestamp) -> Option<Entry<Bytes>> {
+        let (epoch, rest) = near.value.split_first_chunk()?;
+        let (read, _) = rest.split_first_chunk()?;
+        let read = Timestamp::from_millis(u64::from_le_bytes(*read));
+        let valid = u64::from_le_bytes(*epoch) == self.epochs.now(key)
+            && now.since(read) < self.near_for
+            // The clock was set back: nobody knows how long it has been near.
+            && read <= now.plus(Freshness::SKEW);
+        valid.then(|| near.map(|value| value.slice(HEADER..)))
+    }
+
+    async fn near(&self, key: Key<'_>, asked: &Freshness) -> Option<Entry<Bytes>> {
+        let near = self.near.get(key).await.ok().flatten()?;
+        let entry = self.open(key, near, asked.now())?;
+        (asked.age(&entry) == Age::Fresh).then_some(entry)
+    }
+
+    async fn near_many(
+        &self,
+        asks: impl ExactSizeIterator<Item = (Key<'_>, Freshness)> + Clone,
+    ) -> Vec<Option<Entry<Bytes>>> {
+        let keys: Vec<_> = asks.clone().map(|(key, _)| key).collect();
+        let found = self.near.get_many(&keys).await.unwrap_or_default();
+        let found = found.into_iter().chain(std::iter::repeat(None));
+        asks.zip(found)
+            .map(|((key, asked), near)| {
+                let entry = self.open(key, near?, asked.now())?;
+                (asked.age(&entry) == Age::Fresh).then_some(entry)
+            })
+            .collect()
+    }
+
+    async fn bring_near(&self, entries: Vec<(Key<'_>, u64, &Entry<Bytes>)>) {
+        if entries.is_empty() || self.near_for.is_zero() {
+            return;
+        }
+        let now = self.clock.now();
+        let items: Vec<_> = entries
+            .into_iter()
+            .map(|(key, epoch, entry)| (key, entry.clone().map(|value| stamp(epoch, now, &value))))
+            .collect();
+        let options = SetOptions::new().with_keep_for(Some(self.near_for));
+        let _ = self.near.set_many(&items, &options).await;
+    }
+
+    /// What was just written, kept near where no other write came between.
+    async fn bring_written<'k>(
+        &self,
+        write: Write<'_>,
+        items: impl Iterator<Item = (Key<'k>, &'k Entry<Bytes>)>,
+    ) {
+        let alone = write.end();
+        let epoch = |key| {
+            let at = alone.binary_search_by_key(&self.epochs.slot(key), |(slot, _)| *slot).ok()?;
+            Some(alone[at].1)
+        };
+        self.bring_near(items.filter_map(|(key, e)| Some((key, epoch(key)?, e))).collect()).await;
+    }
+
+    fn asked(&self) -> Freshness {
+        self.policy.at(self.clock.now())
+    }
+}
+
+impl<N, F> Backend for Tiered<N, F>
+where
+    N: Backend<Value = Bytes>,
+    F: Backend<Value = Bytes>,
+{
+    type Value = Bytes;
+
+    async fn get(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
+        if let Some(entry) = self.near(key, &self.asked()).await {
+            return Ok(Some(entry));
+        }
+        let epoch = self.epochs.now(key);
+        let found = self.far.get(key).await?;
+        if let Some(entry) = &found {
+            self.bring_near(vec![(key, epoch, entry)]).await;
+        }
+        Ok(found)
+    }
+
+    async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<Bytes>>>> {
+        let asked = self.asked();
+        let mut found = self.near_many(keys.iter().map(|key| (*key, asked))).await;
+        let lacking: Vec<_> = missing(&found).collect();
+        if lacking.is_empty() {
+            return Ok(found);
+        }
+        let far: Vec<_> = lacking.iter().map(|at| keys[*at]).collect();
+        let epochs: Vec<_> = far.iter().map(|key| self.epochs.now(*key)).collect();
+        let answers = self.far.get_many(&far).await?;
+        let news = far.iter().zip(&epochs).zip(&answers);
+        self.bring_near(
+            news.filter_map(|((k, epoch), e)| Some((*k, *epoch, e.as_ref()?))).collect(),
+        )
+        .await;
+        for (at, answer) in lacking.into_iter().zip(answers) {
+            found[at] = answer;
+        }
+        Ok(found)
+    }
+
+    async fn set_many(
+        &self,
+        items: &[(Key<'_>, Entry<Bytes>)],
+        options: &SetOptions,
+    ) -> Result<()> {
+        let write = self.epochs.write_keys(items.iter().map(|(key, _)| *key));
+        self.far.set_many(items, options).await?;
+        self.bring_written(write, items.iter().map(|(key, entry)| (*key, entry))).await;
+        Ok(())
+    }
+
+    async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
+        let write = self.epochs.write_keys(keys.iter().copied());
+        self.far.delete_many(keys).await?;
+        drop(write);
+        let _ = self.near.delete_many(keys).await;
+        Ok(())
+    }
+
+    async fn delete_group(&self, group: &[u8]) -> Result<()> {
+        let write = self.epochs.write(0..Epochs::SLOTS);
+        self.far.delete_group(group).await?;
+        drop(write);
+        let _ = self.near.delete_group(group).await;
+        Ok(())
+    }
+}
+
+impl<N, F> LeaseBackend for Tiered<N, F>
+where
+    N: Backend<Value = Bytes>,
+    F: LeaseBackend<Value = Bytes>,
+{
+    async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
+        if let Some(entry) = self.near(ask.key, &ask.freshness).await {
+            return Ok(Answer::Fresh(entry));
+        }
+        let epoch = self.epochs.now(ask.key);
+        let answer = self.far.get_or_lease(ask).await?;
+        if let Answer::Fresh(entry) = &answer {
+            self.bring_near(vec![(ask.key, epoch, entry)]).await;
+        }
+        Ok(answer)
+    }
+
+    async fn get_or_lease_many(&self, asks: &[Ask<'_>]) -> Result<Vec<Answer<Bytes>>> {
+        let near = self.near_many(asks.iter().map(|ask| (ask.key, ask.freshness))).await;
+        let far: Vec<_> = missing(&near).map(|at| asks[at]).collect();
+        let epochs: Vec<_> = far.iter().map(|ask| self.epochs.now(ask.key)).collect();
+        let answers = match far.is_empty() {
+            true => Vec::new(),
+            false => self.far.get_or_lease_many(&far).await?,
+        };
+        let news = far.iter().zip(&epochs).zip(&answers);
+        let fresh = news.filter_map(|((ask, epoch), answer)| match answer {
+            Answer::Fresh(entry) => Some((ask.key, *epoch, entry)),
+            Answer::Create { .. } | Answer::Busy { .. } => None,
+        });
+        self.bring_near(fresh.collect()).await;
+        let mut answers = answers.into_iter();
+        Ok(near
+            .into_iter()
+            .filter_map(|e| e.map(Answer::Fresh).or_else(|| answers.next()))
+            .collect())
+    }
+
+    async fn fill(
+        &self,
+        key: Key<'_>,
+        lease: Lease,
+        entry: Entry<Bytes>,
+        options: &SetOptions,
+    ) -> Result<Held> {
+        let write = self.epochs.write_keys(std::iter::once(key));
+        let held = self.far.fill(key, lease, entry.clone(), options).await?;
+        if held == Held::Kept {
+            self.bring_written(write, std::iter::once((key, &entry))).await;
+        }
+        Ok(held)
+    }
+
+    async fn fill_many(
+        &self,
+        fills: &[(Key<'_>, Lease, Entry<Bytes>)],
+        options: &SetOptions,
+    ) -> Result<Vec<Held>> {
+        let write = self.epochs.write_keys(fills.iter().map(|(key, ..)| *key));
+        let held = self.far.fill_many(fills, options).await?;
+        let kept = fills.iter().zip(&held).filter(|(_, held)| **held == Held::Kept);
+        self.bring_written(write, kept.map(|((key, _, entry), _)| (*key, entry))).await;
+        Ok(held)
+    }
+
+    async fn extend(&self, key: Key<'_>, lease: Lease, lease_for: Duration) -> Result<Held> {
+        self.far.extend(key, lease, lease_for).await
+    }
+
+    async fn release(&self, key: Key<'_>, lease: Lease) -> Result<Held> {
+        self.far.release(key, lease).await
+    }
+
+    fn abandon(&self, key: Key<'_>, lease: Lease) {
+        self.far.abandon(key, lease);
+    }
+
+    async fn wait(&self, key: Key<'_>, at_most: Duration) {
+        self.far.wait(key, at_most).await;
+    }
+
+    async fn is_leased(&self, key: Key<'_>) -> Result<bool> {
+        self.far.is_leased(key).await
+    }
+}
+
+fn missing<T>(found: &[Option<T>]) -> impl Iterator<Item = usize> {
+    found.iter().enumerate().filter(|(_, entry)| entry.is_none()).map(|(at, _)| at)
+}
