@@ -7,6 +7,7 @@ mod subject;
 mod suite;
 
 pub mod backend;
+pub mod lease;
 pub mod lock;
 
 pub use crate::clock::ManualClock;

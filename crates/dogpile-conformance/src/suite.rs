@@ -74,6 +74,19 @@ macro_rules! properties {
 }
 pub(crate) use properties;
 
+/// The tests of one contract, after a look whether the exceptions are properties at all.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __suite {
+    ($module:ident, $list:ident, $make:expr, [$($skip:ident),*]) => {
+        $(const _: () = {
+            #[allow(unused_imports, reason = "it is named to see that it exists")]
+            use $crate::$module::$skip as _;
+        };)*
+        $crate::$list! { $crate::__tests, [$module, $make, [$($skip),*]] }
+    };
+}
+
 /// One `#[test]` of each property.
 #[doc(hidden)]
 #[macro_export]
@@ -127,8 +140,7 @@ macro_rules! __test {
 macro_rules! backend_suite {
     ($make:expr $(,)?) => { $crate::backend_suite! { $make, except = [] } };
     ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
-        $(const _: () = { #[allow(unused_imports, reason = "it is named to see that it exists")] use $crate::backend::$skip as _; };)*
-        $crate::__backend_properties! { $crate::__tests, [backend, $make, [$($skip),*]] }
+        $crate::__suite! { backend, __backend_properties, $make, [$($skip),*] }
     };
 }
 
@@ -138,7 +150,56 @@ macro_rules! backend_suite {
 macro_rules! lock_suite {
     ($make:expr $(,)?) => { $crate::lock_suite! { $make, except = [] } };
     ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
-        $(const _: () = { #[allow(unused_imports, reason = "it is named to see that it exists")] use $crate::lock::$skip as _; };)*
-        $crate::__lock_properties! { $crate::__tests, [lock, $make, [$($skip),*]] }
+        $crate::__suite! { lock, __lock_properties, $make, [$($skip),*] }
+    };
+}
+
+/// Runs every property of [`lease`](crate::lease) as a test of its own; see
+/// [`backend_suite!`](crate::backend_suite).
+#[macro_export]
+macro_rules! lease_suite {
+    ($make:expr $(,)?) => { $crate::lease_suite! { $make, except = [] } };
+    ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
+        $crate::__suite! { lease, __lease_properties, $make, [$($skip),*] }
+    };
+}
+
+/// Runs every property of [`read_through`](crate::read_through) as a test of its own; see
+/// [`backend_suite!`](crate::backend_suite).
+#[macro_export]
+macro_rules! read_through_suite {
+    ($make:expr $(,)?) => { $crate::read_through_suite! { $make, except = [] } };
+    ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
+        $crate::__suite! { read_through, __read_through_properties, $make, [$($skip),*] }
+    };
+}
+
+/// Runs every property of [`counter`](crate::counter) as a test of its own; see
+/// [`backend_suite!`](crate::backend_suite).
+#[macro_export]
+macro_rules! counter_suite {
+    ($make:expr $(,)?) => { $crate::counter_suite! { $make, except = [] } };
+    ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
+        $crate::__suite! { counter, __counter_properties, $make, [$($skip),*] }
+    };
+}
+
+/// Runs every property of [`codec`](crate::codec) as a test of its own; see
+/// [`backend_suite!`](crate::backend_suite).
+#[macro_export]
+macro_rules! codec_suite {
+    ($make:expr $(,)?) => { $crate::codec_suite! { $make, except = [] } };
+    ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
+        $crate::__suite! { codec, __codec_properties, $make, [$($skip),*] }
+    };
+}
+
+/// Runs every property of [`locator`](crate::locator) as a test of its own; see
+/// [`backend_suite!`](crate::backend_suite).
+#[macro_export]
+macro_rules! locator_suite {
+    ($make:expr $(,)?) => { $crate::locator_suite! { $make, except = [] } };
+    ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
+        $crate::__suite! { locator, __locator_properties, $make, [$($skip),*] }
     };
 }
