@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod clock;
+#[cfg(feature = "macros")]
+mod macros;
 mod region;
 
 pub mod backend;
@@ -10,6 +12,11 @@ pub mod key;
 pub mod layer;
 
 pub use crate::clock::CoarseClock;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use crate::macros::support as __private;
+#[cfg(feature = "macros")]
+pub use crate::macros::{cached, cached_multi};
 pub use crate::region::{
     CallOptions, Counts, Event, Expiry, Invalidation, Observe, Options, Region, Stats, WhenDown,
 };

@@ -63,7 +63,9 @@ pub(crate) fn generics(of: &PathSegment) -> Vec<Type> {
 
 fn check(value: &Type) -> Result<()> {
     let problem = match value {
-        Type::ImplTrait(_) => "a cache keeps values of one type that has a name, so `impl Trait` cannot be returned",
+        Type::ImplTrait(_) => {
+            "a cache keeps values of one type that has a name, so `impl Trait` cannot be returned"
+        }
         Type::Reference(reference)
             if reference.lifetime.as_ref().is_none_or(|l| l.ident != "static") =>
         {

@@ -1,11 +1,12 @@
 //! Declares the functions that stand beside the decorated one.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::FnArg;
 
 use crate::attributes;
 use crate::function::Argument;
+use crate::options::words;
 use crate::plan::Plan;
 
 /// One companion.
@@ -104,9 +105,12 @@ fn declaration(plan: &Plan, companion: &Companion) -> TokenStream {
             let signature = function.outer_signature();
             (signature.generics, signature.inputs.into_iter().collect::<Vec<FnArg>>())
         }
-        Takes::Naming(arguments, _) => {
-            let inputs = arguments.iter().map(|Argument { name, of }| syn::parse_quote!(#name: #of));
-            (function.generics(plan.words(arguments)), inputs.collect())
+        Takes::Naming(arguments, last) => {
+            let inputs =
+                arguments.iter().map(|Argument { name, of }| syn::parse_quote!(#name: #of));
+            let mut needed = plan.words(arguments);
+            needed.extend(words(last.to_token_stream()));
+            (function.generics(needed), inputs.collect())
         }
     };
     let (receiver, last) = match takes {

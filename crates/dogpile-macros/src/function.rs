@@ -39,9 +39,9 @@ impl Parse for Function {
                 let start = input.span();
                 let body: TokenStream = input.parse()?;
                 let has_body = matches!(body.clone().into_iter().next(), Some(TokenTree::Group(_)));
-                has_body
-                    .then_some(body)
-                    .ok_or_else(|| Error::new(start, "only an `async fn` with a body can be cached"))?
+                has_body.then_some(body).ok_or_else(|| {
+                    Error::new(start, "only an `async fn` with a body can be cached")
+                })?
             },
         })
     }

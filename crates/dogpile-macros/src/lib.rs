@@ -4,6 +4,7 @@ mod answer;
 mod attributes;
 mod companions;
 mod function;
+mod multi;
 mod options;
 mod plan;
 mod single;
@@ -23,6 +24,15 @@ pub fn cached(
     function: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     expand("cached", options.into(), function.into(), single::expand).into()
+}
+
+/// Caches what an async function answers for each of many items.
+#[proc_macro_attribute]
+pub fn cached_multi(
+    options: proc_macro::TokenStream,
+    function: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand("cached_multi", options.into(), function.into(), multi::expand).into()
 }
 
 fn expand(

@@ -188,8 +188,5 @@ fn list(input: ParseStream<'_>, name: &Ident) -> Result<Vec<Ident>> {
 /// variables too.
 pub(crate) fn words(code: impl ToTokens) -> HashSet<String> {
     let code: TokenStream = code.into_token_stream();
-    code.to_string()
-        .split(|c: char| !c.is_alphanumeric() && c != '_')
-        .map(str::to_owned)
-        .collect()
+    code.to_string().split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
 }

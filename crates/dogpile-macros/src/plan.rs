@@ -97,7 +97,7 @@ impl Plan {
         let writer = local("writer");
         let parts = match &self.options.key {
             Key::Exact(exact) => {
-                return quote_spanned!(exact.span()=> #krate::__private::exact_key(&(#exact)));
+                return quote_spanned!(exact.span()=> #krate::__private::owned(&(#exact)));
             }
             Key::AllBut(ignored) => self
                 .arguments
@@ -110,9 +110,9 @@ impl Plan {
             }
             Key::Parts(part) => vec![quote_spanned!(part.span()=> (#part))],
         };
-        let parts = parts.iter().map(|part: &TokenStream| {
-            quote_spanned!(part.span()=> #writer.part(&#part);)
-        });
+        let parts = parts
+            .iter()
+            .map(|part: &TokenStream| quote_spanned!(part.span()=> #writer.part(&#part);));
         let namespace = match &self.options.namespace {
             Some(namespace) => quote!(#namespace),
             None => {
@@ -147,37 +147,64 @@ impl Plan {
             .is_some_and(|receiver| !matches!(receiver.kind, ReceiverKind::Reference(_, _, None)));
         let shared = |of: &Type| matches!(of, Type::Reference(of) if of.mutability.is_none());
         (receiver_moves && words.contains("self"))
-            || self
-                .arguments
-                .iter()
-                .any(|a| words.contains(&a.name.to_string()) && !shared(&a.of))
+            || self.arguments.iter().any(|a| words.contains(&a.name.to_string()) && !shared(&a.of))
     }
 
-    /// Statements that gather the call's options for cached values of type `of`.
-    pub(crate) fn call_options(&self, of: &Type) -> TokenStream {
+    /// Statements that gather the call's options for values of this type. What is cached is the
+    /// value itself, or an `Option` of it if some may be `missing`; those are not stored.
+    pub(crate) fn call_options(&self, value: &Type, missing: bool) -> TokenStream {
         let Options { krate, expires_after, expiry_of, should_cache, .. } = &self.options;
-        let name = local("options");
-        let mut lets = TokenStream::new();
-        let mut with = TokenStream::new();
+        let of = match missing {
+            true => quote!(::core::option::Option<#value>),
+            false => quote!(#value),
+        };
+        let (mut lets, mut with) = (TokenStream::new(), TokenStream::new());
+        let mut with_callback = |method: &str, callback: TokenStream| {
+            let method = Ident::new(method, Span::mixed_site());
+            // A detached creation keeps its callbacks, which are written in place to be static.
+            with.extend(match self.options.detached {
+                Some(_) => quote!(.#method(&#callback)),
+                None => {
+                    lets.extend(quote!(let #method = #callback;));
+                    quote!(.#method(&#method))
+                }
+            });
+        };
+        let created = local("created");
+        if let Some(function) = expiry_of {
+            let call = quote_spanned! {function.span()=>
+                #krate::__private::expiry_of(#created, #function)
+            };
+            let callback = match missing {
+                false => quote!(|#created: &#of| #call),
+                true => quote!(|#created: &#of| match #created {
+                    ::core::option::Option::Some(#created) => #call,
+                    ::core::option::Option::None => #krate::Expiry::never(),
+                }),
+            };
+            with_callback("with_expiry_of", callback);
+        }
+        if let Some(predicate) = should_cache {
+            let call = quote_spanned! {predicate.span()=>
+                #krate::__private::should_cache(#created, #predicate)
+            };
+            let callback = match missing {
+                false => quote!(|_: #krate::__private::Key<'_>, #created: &#of| #call),
+                true => quote!(|_: #krate::__private::Key<'_>, #created: &#of| match #created {
+                    ::core::option::Option::Some(#created) => #call,
+                    ::core::option::Option::None => false,
+                }),
+            };
+            with_callback("with_should_cache", callback);
+        } else if missing {
+            with.extend(quote!(.without_none()));
+        }
         if let Some(expiry) = expires_after {
             with.extend(quote_spanned! {expiry.span()=>
                 .with_expiry(#krate::__private::expiry(#expiry))
             });
         }
-        if let Some(function) = expiry_of {
-            let expiry_of = local("expiry_of");
-            lets.extend(quote_spanned! {function.span()=>
-                let #expiry_of = #krate::__private::expiry_of::<#of, _>(#function);
-            });
-            with.extend(quote!(.with_expiry_of(&#expiry_of)));
-        }
-        if let Some(predicate) = should_cache {
-            let should_cache = local("should_cache");
-            lets.extend(quote_spanned! {predicate.span()=>
-                let #should_cache = #krate::__private::should_cache::<#of>(#predicate);
-            });
-            with.extend(quote!(.with_should_cache(&#should_cache)));
-        }
+        let name = local("options");
         quote!(#lets let #name = #krate::CallOptions::<'_, #of>::new() #with;)
     }
 

@@ -144,18 +144,18 @@ fn refresh(plan: &Plan) -> TokenStream {
 fn asked(plan: &Plan, moved: bool) -> TokenStream {
     let name = local("key");
     let (key, region) = (plan.key(), plan.region(moved));
-    let options = plan.call_options(&plan.answer.value);
+    let options = plan.call_options(&plan.answer.value, false);
     quote!(let #name = #key; #region #options)
 }
 
 /// What [`asked`] gathered, as arguments.
 fn call() -> TokenStream {
     let (region, key, options) = (local("region"), local("key"), local("options"));
-    quote!(#region, &#key, &#options)
+    quote!(#region, &#key, #options)
 }
 
 /// A call of the original function with the arguments, or with clones of them.
-fn original(plan: &Plan, cloned: bool) -> TokenStream {
+pub(crate) fn original(plan: &Plan, cloned: bool) -> TokenStream {
     let arguments = plan.arguments.iter().map(|argument| {
         let name = &argument.name;
         match cloned {
@@ -204,7 +204,7 @@ fn copied(plan: &Plan) -> TokenStream {
 }
 
 /// How errors of the creation come back to the caller, decided by the type of the error.
-fn errors(plan: &Plan) -> TokenStream {
+pub(crate) fn errors(plan: &Plan) -> TokenStream {
     let krate = &plan.options.krate;
     let whole = &plan.answer.whole;
     quote_spanned!(whole.span()=> {
@@ -215,7 +215,7 @@ fn errors(plan: &Plan) -> TokenStream {
 }
 
 /// Refuses a `Result` that goes by another name, whose errors would be cached.
-fn plain(plan: &Plan) -> TokenStream {
+pub(crate) fn plain(plan: &Plan) -> TokenStream {
     let krate = &plan.options.krate;
     let whole = &plan.answer.whole;
     quote_spanned!(whole.span()=> {

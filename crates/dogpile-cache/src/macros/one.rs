@@ -1,0 +1,156 @@
+//! Behind `#[cached]`.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Mutex;
+
+use dogpile_core::{Codec, Error, ReadThrough, ToKey};
+
+use super::errors::{CachedError, Errors};
+use crate::{CallOptions, Region};
+
+pub async fn get<R, C, T>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'_, T>,
+) -> Result<Option<T>, Error>
+where
+    R: ReadThrough,
+    C: Codec<T, Stored = R::Value>,
+{
+    region.get_with(key, options).await
+}
+
+pub async fn set<R, C, T>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'_, T>,
+    value: &T,
+) -> Result<(), Error>
+where
+    R: ReadThrough,
+    C: Codec<T, Stored = R::Value>,
+{
+    region.set_with(key, value, options).await
+}
+
+pub async fn invalidate<R: ReadThrough, C>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+) -> Result<(), Error> {
+    region.delete(key).await
+}
+
+pub async fn get_or_create<R, C, T, E, F, Fut>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'_, T>,
+    errors: Errors<E>,
+    create: F,
+) -> Result<T, E>
+where
+    R: ReadThrough,
+    C: Codec<T, Stored = R::Value>,
+    T: Send,
+    E: CachedError,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    let kept = &Mutex::new(None);
+    let create = move || async move { create().await.map_err(|error| errors.tell(error, kept)) };
+    let answer = region.get_or_create_with(key, options, create).await;
+    answer.map_err(|told| errors.recover(Some(kept), told))
+}
+
+pub async fn refresh<R, C, T, E, F, Fut>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'_, T>,
+    errors: Errors<E>,
+    create: F,
+) -> Result<T, E>
+where
+    R: ReadThrough,
+    C: Codec<T, Stored = R::Value>,
+    T: Send,
+    E: CachedError,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    let kept = &Mutex::new(None);
+    let create = move || async move { create().await.map_err(|error| errors.tell(error, kept)) };
+    let answer = region.refresh_with(key, options, create).await;
+    answer.map_err(|told| errors.recover(Some(kept), told))
+}
+
+pub async fn get_or_create_detached<R, C, T, E, F, Fut>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'static, T>,
+    errors: Errors<E>,
+    create: F,
+) -> Result<T, E>
+where
+    R: ReadThrough + 'static,
+    C: Codec<T, Stored = R::Value> + 'static,
+    T: Send + 'static,
+    E: CachedError + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+{
+    let create = move || async move { create().await.map_err(|error| errors.tell_all(error)) };
+    let answer = region.get_or_create_detached_with(key, options, create).await;
+    answer.map_err(|told| errors.recover(None, told))
+}
+
+/// `None` if the cache failed, whatever the reason.
+pub async fn get_or_create_plain<R, C, T, F, Fut>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'_, T>,
+    create: F,
+) -> Option<T>
+where
+    R: ReadThrough,
+    C: Codec<T, Stored = R::Value>,
+    T: Send,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = T> + Send,
+{
+    let create = move || async move { Ok::<_, Infallible>(create().await) };
+    region.get_or_create_with(key, options, create).await.ok()
+}
+
+pub async fn get_or_create_plain_detached<R, C, T, F, Fut>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'static, T>,
+    create: F,
+) -> Option<T>
+where
+    R: ReadThrough + 'static,
+    C: Codec<T, Stored = R::Value> + 'static,
+    T: Send + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+{
+    let create = move || async move { Ok::<_, Infallible>(create().await) };
+    region.get_or_create_detached_with(key, options, create).await.ok()
+}
+
+pub async fn refresh_plain<R, C, T, F, Fut>(
+    region: &Region<R, C>,
+    key: &impl ToKey,
+    options: CallOptions<'_, T>,
+    create: F,
+) -> Result<T, Error>
+where
+    R: ReadThrough,
+    C: Codec<T, Stored = R::Value>,
+    T: Send,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = T> + Send,
+{
+    let create = move || async move { Ok::<_, Infallible>(create().await) };
+    region.refresh_with(key, options, create).await
+}
