@@ -51,7 +51,8 @@ fn facts(package: &Package) -> Vec<String> {
 }
 
 /// The features that no comment in the manifest explains: one above, or at the end of the line.
-/// A feature that cargo makes of an optional dependency is not in the list, and so not explained.
+/// A feature that cargo makes of an optional dependency is not in the list, and so not explained;
+/// `default` is explained by what it is made of.
 fn uncommented(manifest: &str, features: &[String]) -> Vec<String> {
     let lines: Vec<&str> = manifest
         .lines()
@@ -67,7 +68,7 @@ fn uncommented(manifest: &str, features: &[String]) -> Vec<String> {
     };
     features
         .iter()
-        .filter(|feature| !explained(feature))
+        .filter(|&feature| feature != "default" && !explained(feature))
         .map(|feature| format!("does not say in Cargo.toml what its feature `{feature}` does"))
         .collect()
 }
@@ -80,7 +81,6 @@ mod tests {
     fn a_feature_is_explained_above_or_beside_it() {
         let manifest = "\
 [features]
-# Nothing that costs.
 default = []
 json = [\"dep:serde_json\"] # Values as JSON.
 # Values compressed.
