@@ -4,6 +4,7 @@ mod blocking;
 mod creation;
 mod dogpile;
 mod drive;
+mod file;
 mod flight;
 mod local;
 mod many;
@@ -18,6 +19,7 @@ mod timer;
 
 pub use crate::blocking::Blocking;
 pub use crate::dogpile::Dogpile;
+pub use crate::file::FileLock;
 pub use crate::local::LocalLock;
 pub use crate::paired::Paired;
 pub use crate::read_fn::{ReadFn, read_fn};
