@@ -9,6 +9,7 @@ mod suite;
 pub mod backend;
 pub mod lease;
 pub mod lock;
+pub mod read_through;
 
 pub use crate::clock::ManualClock;
 pub use crate::poll::poll_then_drop;
