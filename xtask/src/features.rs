@@ -8,19 +8,20 @@ use crate::workspace::{Package, Workspace};
 
 /// The step. Clippy instead of check, because an import that only one feature needs is a warning.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
-    let mut wrong = Vec::new();
+    let (mut built, mut failed) = (0, 0);
     for package in &workspace.crates {
         for set in sets(package) {
             let mut arguments = vec!["clippy", "--quiet", "--package", &package.name];
             arguments.extend(set.iter().map(String::as_str));
             arguments.extend(["--", "-D", "warnings"]);
-            if let Err(error) = shell::run(&mut shell::cargo(&workspace.root, &arguments)) {
-                wrong.push(error.to_string());
+            built += 1;
+            if shell::run(&mut shell::cargo(&workspace.root, &arguments)).is_err() {
+                failed += 1;
             }
         }
     }
-    if !wrong.is_empty() {
-        bail!("{}", wrong.join("; "));
+    if failed > 0 {
+        bail!("{failed} of {built} sets of features, see above");
     }
     Ok(Outcome::Passed)
 }
