@@ -1,6 +1,8 @@
 //! The pieces fit together in every way the documentation shows, also behind trait objects and
 //! across spawned tasks.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
+
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
