@@ -5,6 +5,7 @@
 mod arrows;
 mod deny;
 mod features;
+mod msrv;
 mod package;
 mod servers;
 mod shell;

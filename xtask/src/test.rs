@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::shell;
 use crate::steps::{self, Gate, Outcome, Step};
 use crate::workspace::Workspace;
-use crate::{Ending, arrows, deny, features, package, servers, tidy, tools};
+use crate::{Ending, arrows, deny, features, msrv, package, servers, tidy, tools};
 
 const STEPS: &[Step] = &[
     Step {
