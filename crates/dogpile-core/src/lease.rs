@@ -14,10 +14,12 @@ pub trait LeaseBackend: Backend {
     ///
     /// # Behavior
     /// - [`Answer::Fresh`] for a fresh entry; no lease is held afterwards.
-    /// - [`Answer::Create`] for one of all that ask while the entry is not fresh; the lease ends
-    ///   [`Ask::lease_for`] after it was granted or last extended. The entry was read under the
-    ///   lease, so a value that has just been created is not created again.
-    /// - [`Answer::Busy`] for the others.
+    /// - [`Answer::Create`] for one of all that ask while the entry is not fresh. The entry was read
+    ///   under the lease, so a value that has just been created is not created again.
+    /// - The lease ends [`Ask::lease_for`] after it was granted or last extended, by the store's own
+    ///   clock: never earlier, and later by as much as that clock is coarse (memcached: under 2 s).
+    /// - [`Answer::Busy`] for the others, at once: asking never waits.
+    /// - Bytes that are no entry are a missing one, and no error: somebody has to replace them.
     /// - `stale` carries the entry that is there, if it is [stale](crate::Age::Stale) and not dead.
     /// - One round trip, or as few as the server allows.
     fn get_or_lease(
@@ -29,7 +31,10 @@ pub trait LeaseBackend: Backend {
     ///
     /// # Behavior
     /// - As many answers as questions, in their order. Keys are distinct.
-    /// - Leases are taken in the order of the keys given, so callers that sort do not deadlock.
+    /// - Leases are taken in the order of the keys given. Each key is decided by itself; the whole is
+    ///   not one step.
+    /// - A caller fills or releases what it was granted before it waits for the rest; then callers
+    ///   of overlapping sets cannot block each other.
     /// - As many round trips as for one key, where the server allows.
     /// - On an error no lease stays taken longer than its time.
     fn get_or_lease_many(
@@ -41,7 +46,8 @@ pub trait LeaseBackend: Backend {
     ///
     /// # Behavior
     /// - [`Held::Lost`], and nothing is stored, if the lease ended and went to somebody else, or if
-    ///   the key was written, deleted or invalidated since the lease was granted.
+    ///   the key was written or deleted since the lease was granted. A barrier that rose meanwhile
+    ///   is not the store's to know: the caller compares it with the start of its creation.
     /// - A lease that ran out and went to nobody may still be filled, or be lost: the store decides.
     /// - Who waits is woken.
     /// - A value that is too large is an error, and the lease is ended.
@@ -56,7 +62,7 @@ pub trait LeaseBackend: Backend {
     /// The same for many keys, in as few round trips as for one.
     ///
     /// # Behavior
-    /// - One answer for each, in their order.
+    /// - One answer for each, in their order. Each is one step, the whole is not.
     fn fill_many(
         &self,
         fills: &[(Key<'_>, Lease, Entry<Self::Value>)],
@@ -66,7 +72,8 @@ pub trait LeaseBackend: Backend {
     /// Lets a lease last another `lease_for` from now: the heartbeat of a long creation.
     ///
     /// # Behavior
-    /// - [`Held::Lost`] if the lease is not the present holder's.
+    /// - [`Held::Lost`] if the lease is not the present holder's, who is unharmed.
+    /// - A lease that ran out and went to nobody may be extended, or be lost: the store decides.
     fn extend(
         &self,
         key: Key<'_>,
