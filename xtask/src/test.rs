@@ -27,6 +27,12 @@ const STEPS: &[Step] = &[
         quick: true,
         run: |gate| arrows::check(gate.workspace),
     },
+    Step {
+        name: "msrv",
+        help: "no dependency needs a newer compiler than ours",
+        quick: true,
+        run: |gate| msrv::check(gate.workspace),
+    },
     Step { name: "clippy", help: "no warnings in any target", quick: true, run: clippy },
     Step {
         name: "features",
