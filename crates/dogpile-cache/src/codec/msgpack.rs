@@ -81,36 +81,34 @@ fn is_one_value(mut bytes: &[u8]) -> bool {
 fn skip_value(bytes: &mut &[u8], depth: usize) -> Option<()> {
     let marker = *bytes.split_off_first()?;
     let (content, children) = match marker {
-        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0.. => (0, 0),
-        0x80..=0x8f => (0, 2 * usize::from(marker & 0x0f)),
-        0x90..=0x9f => (0, usize::from(marker & 0x0f)),
-        0xa0..=0xbf => (usize::from(marker & 0x1f), 0),
+        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0.. => (0, None),
+        0x80..=0x8f => (0, Some(2 * usize::from(marker & 0x0f))),
+        0x90..=0x9f => (0, Some(usize::from(marker & 0x0f))),
+        0xa0..=0xbf => (usize::from(marker & 0x1f), None),
         0xc1 => return None,
-        0xc4 | 0xd9 => (number(bytes, 1)?, 0),
-        0xc5 | 0xda => (number(bytes, 2)?, 0),
-        0xc6 | 0xdb => (number(bytes, 4)?, 0),
-        0xc7 => (number(bytes, 1)?.checked_add(1)?, 0),
-        0xc8 => (number(bytes, 2)?.checked_add(1)?, 0),
-        0xc9 => (number(bytes, 4)?.checked_add(1)?, 0),
-        0xcc | 0xd0 => (1, 0),
-        0xcd | 0xd1 | 0xd4 => (2, 0),
-        0xd5 => (3, 0),
-        0xca | 0xce | 0xd2 => (4, 0),
-        0xd6 => (5, 0),
-        0xcb | 0xcf | 0xd3 => (8, 0),
-        0xd7 => (9, 0),
-        0xd8 => (17, 0),
-        0xdc => (0, number(bytes, 2)?),
-        0xdd => (0, number(bytes, 4)?),
-        0xde => (0, number(bytes, 2)?.checked_mul(2)?),
-        0xdf => (0, number(bytes, 4)?.checked_mul(2)?),
+        0xc4 | 0xd9 => (number(bytes, 1)?, None),
+        0xc5 | 0xda => (number(bytes, 2)?, None),
+        0xc6 | 0xdb => (number(bytes, 4)?, None),
+        0xc7 => (number(bytes, 1)?.checked_add(1)?, None),
+        0xc8 => (number(bytes, 2)?.checked_add(1)?, None),
+        0xc9 => (number(bytes, 4)?.checked_add(1)?, None),
+        0xcc | 0xd0 => (1, None),
+        0xcd | 0xd1 | 0xd4 => (2, None),
+        0xd5 => (3, None),
+        0xca | 0xce | 0xd2 => (4, None),
+        0xd6 => (5, None),
+        0xcb | 0xcf | 0xd3 => (8, None),
+        0xd7 => (9, None),
+        0xd8 => (17, None),
+        0xdc => (0, Some(number(bytes, 2)?)),
+        0xdd => (0, Some(number(bytes, 4)?)),
+        0xde => (0, Some(number(bytes, 2)?.checked_mul(2)?)),
+        0xdf => (0, Some(number(bytes, 4)?.checked_mul(2)?)),
     };
     bytes.split_off(..content)?;
-    match (children, depth.checked_sub(1)) {
-        (0, _) => Some(()),
-        (_, None) => None,
-        (children, Some(depth)) => (0..children).try_for_each(|_| skip_value(bytes, depth)),
-    }
+    let Some(children) = children else { return Some(()) };
+    let depth = depth.checked_sub(1)?;
+    (0..children).try_for_each(|_| skip_value(bytes, depth))
 }
 
 /// The next `width` bytes as a number, most significant first.
