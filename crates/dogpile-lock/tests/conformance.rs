@@ -15,7 +15,9 @@ mod file_lock {
 
     dogpile_conformance::lock_suite!(async {
         let folder = tempfile::tempdir().unwrap();
-        Subject::new(FileLock::open(folder.path()).unwrap()).with_other(FileLock::open(folder.path()).unwrap()).with_guard(folder)
+        Subject::new(FileLock::open(folder.path()).unwrap())
+            .with_other(FileLock::open(folder.path()).unwrap())
+            .with_guard(folder)
     });
 }
 
@@ -23,7 +25,9 @@ mod paired {
     use dogpile_conformance::Subject;
     use dogpile_lock::{LocalLock, Paired};
 
-    dogpile_conformance::lease_suite!(async { Subject::new(Paired::new(super::support::Map::default(), LocalLock::new())) });
+    dogpile_conformance::lease_suite!(async {
+        Subject::new(Paired::new(super::support::Map::default(), LocalLock::new()))
+    });
 }
 
 mod paired_over_files {

@@ -35,7 +35,13 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    pub(super) fn new(key: Key<'_>, lease: Lease, owner: u128, now: u64, lease_for: Duration) -> Self {
+    pub(super) fn new(
+        key: Key<'_>,
+        lease: Lease,
+        owner: u128,
+        now: u64,
+        lease_for: Duration,
+    ) -> Self {
         let mut hold = Self { key: KeyBuf::from(key), lease, owner, ends: 0, granted: 0 };
         hold.extend(now, lease_for);
         hold
@@ -149,7 +155,9 @@ mod tests {
 
     fn table() -> Holds {
         let mut holds = Holds::default();
-        for (key, token) in [(Key::name("a"), 1), (Key::field("g", "a"), 2), (Key::field("", "\0"), 3)] {
+        for (key, token) in
+            [(Key::name("a"), 1), (Key::field("g", "a"), 2), (Key::field("", "\0"), 3)]
+        {
             holds.put(Hold::new(key, Lease::new(token), 9, 1_000, Duration::from_secs(5)));
         }
         holds

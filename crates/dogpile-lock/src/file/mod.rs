@@ -72,7 +72,10 @@ impl FileLock {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let path = folder.as_ref().to_path_buf();
         let unusable = |error: io::Error| {
-            let what = format!("cannot keep locks in {}: make it a folder this user may write to", path.display());
+            let what = format!(
+                "cannot keep locks in {}: make it a folder this user may write to",
+                path.display()
+            );
             Error::new(ErrorKind::Refused, what).with_source(error)
         };
         std::fs::create_dir_all(&path).map_err(unusable)?;
@@ -92,13 +95,20 @@ impl FileLock {
         self.change_stripe(Stripe::of(&self.0.path, key), change).await
     }
 
-    async fn change_stripe<T>(&self, stripe: Stripe, change: impl FnOnce(&mut Holds) -> T) -> Result<T> {
+    async fn change_stripe<T>(
+        &self,
+        stripe: Stripe,
+        change: impl FnOnce(&mut Holds) -> T,
+    ) -> Result<T> {
         let started = Instant::now();
         let mut guard = loop {
             match stripe.try_guard() {
                 Ok(Some(guard)) => break guard,
                 Ok(None) if started.elapsed() > GUARD_WAIT => {
-                    let what = format!("the lock table {} is held by a process that does not go on", stripe.display());
+                    let what = format!(
+                        "the lock table {} is held by a process that does not go on",
+                        stripe.display()
+                    );
                     return Err(Error::new(ErrorKind::TimedOut, what));
                 }
                 Ok(None) => pause(Duration::from_micros(200)).await,
@@ -198,7 +208,9 @@ impl Lock for FileLock {
         let mut apart = Duration::from_millis(1);
         loop {
             let holds = stripe.peek();
-            if holds.is_some_and(|holds| !holds.find(key).is_some_and(|hold| self.is_held(hold, now()))) {
+            if holds
+                .is_some_and(|holds| !holds.find(key).is_some_and(|hold| self.is_held(hold, now())))
+            {
                 return;
             }
             let left = at_most.saturating_sub(started.elapsed());
@@ -212,7 +224,8 @@ impl Lock for FileLock {
     }
 
     async fn is_locked(&self, key: Key<'_>) -> Result<bool> {
-        self.change(key, |holds| holds.find(key).is_some_and(|hold| self.is_held(hold, now()))).await
+        self.change(key, |holds| holds.find(key).is_some_and(|hold| self.is_held(hold, now())))
+            .await
     }
 }
 

@@ -37,7 +37,11 @@ impl Owner {
         let Ok(files) = std::fs::read_dir(folder) else { return };
         for file in files.flatten() {
             let path = file.path();
-            let age = file.metadata().and_then(|meta| meta.modified()).ok().and_then(|made| made.elapsed().ok());
+            let age = file
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .ok()
+                .and_then(|made| made.elapsed().ok());
             let is_old = age.is_some_and(|age| age.as_secs() > 60);
             if path.extension() == Some(OsStr::new("owner")) && is_old && !is_locked(&path) {
                 let _ = std::fs::remove_file(path);

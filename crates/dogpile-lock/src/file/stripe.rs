@@ -38,7 +38,8 @@ impl Stripe {
 
     /// The right to change the table, or `None` while another has it.
     pub(super) fn try_guard(&self) -> io::Result<Option<Guard>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.0)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.0)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Guard(file))),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,9 +1,10 @@
 //! What the tests of the dogpile lock share.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use dogpile_core::{
     Backend, Clock, Entry, Error, ErrorKind, Key, KeyBuf, Made, Policy, Request, Result,
@@ -53,7 +54,7 @@ impl Backend for Map {
     async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
         self.up()?;
         let mut entries = self.entries.lock().unwrap();
-        keys.iter().for_each(|key| drop(entries.remove(&KeyBuf::from(*key))));
+        keys.iter().for_each(|key| _ = entries.remove(&KeyBuf::from(*key)));
         Ok(())
     }
 
@@ -73,9 +74,10 @@ pub fn request<'a>(key: &'a str, clock: &'a Arc<dyn Clock>) -> Request<'a> {
     Request::new(Key::name(key), Policy::new(), clock)
 }
 
-/// Everything that is there is stale.
+/// What is [`old`] is stale.
 pub fn expired<'a>(key: &'a str, clock: &'a Arc<dyn Clock>) -> Request<'a> {
-    Request::new(Key::name(key), Policy::new().with_stale_before(clock.now()), clock)
+    let policy = Policy::new().with_fresh_for(Some(std::time::Duration::from_secs(3600)));
+    Request::new(Key::name(key), policy, clock)
 }
 
 pub fn made(value: u64) -> Made<u64> {
@@ -85,4 +87,33 @@ pub fn made(value: u64) -> Made<u64> {
 /// An entry of long ago.
 pub fn old(value: u64) -> Entry<u64> {
     Entry::new(dogpile_core::Timestamp::from_millis(1_000), value)
+}
+
+/// Polls futures together until all are done, in one task.
+pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, output) in
+            futures.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none())
+        {
+            if let Poll::Ready(ready) = future.as_mut().poll(cx) {
+                *output = Some(ready);
+            }
+        }
+        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+/// Waits, within bounds, until something holds.
+pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..5_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    panic!("it did not come to pass that {what}");
 }
