@@ -12,6 +12,10 @@ const SOMEBODYS: &[&str] = &["Users", "home", "root", "tmp", "work"];
 /// Macros that stand for code that is not there. In two halves, so that this file passes.
 const UNWRITTEN: &[&str] = &[concat!("todo", "!("), concat!("unimplemented", "!(")];
 
+/// Core's front page, and how many names it may export: whoever writes a backend reads them all.
+const CORE: &str = "crates/dogpile-core/src/lib.rs";
+const CORE_EXPORTS: usize = 45;
+
 pub(super) fn check(file: &str, text: &str, findings: &mut Findings) {
     let lines = text.lines().count();
     if lines > TOO_LONG {
@@ -23,11 +27,25 @@ pub(super) fn check(file: &str, text: &str, findings: &mut Findings) {
     if !file.contains("/tests/ui/") && !text.starts_with("//!") && !text.starts_with("#!") {
         findings.wrong.push(format!("{file}: does not begin by saying what it is for (`//!`)"));
     }
+    if file == CORE && exports(text) > CORE_EXPORTS {
+        let what = format!("{file}: {} exports, more than {CORE_EXPORTS}", exports(text));
+        findings.wrong.push(what);
+    }
     for unwritten in UNWRITTEN {
         for (at, _) in text.lines().enumerate().filter(|(_, line)| line.contains(unwritten)) {
             findings.wrong.push(format!("{file}:{}: {unwritten}..)", at + 1));
         }
     }
+}
+
+/// How many names the `pub use` lines of a file export.
+fn exports(text: &str) -> usize {
+    text.split("pub use ")
+        .skip(1)
+        .filter_map(|rest| rest.split(';').next())
+        .map(|names| names.rsplit("::").next().unwrap_or_default())
+        .map(|names| names.split(',').filter(|name| name.contains(char::is_alphanumeric)).count())
+        .sum()
 }
 
 /// Also for what is not Rust.
@@ -72,6 +90,15 @@ mod tests {
         assert_eq!(findings("src/a.rs", "use std::fmt;").wrong.len(), 1);
         assert!(findings("src/a.rs", "#![doc = \"x\"]").wrong.is_empty());
         assert!(findings("crates/x/tests/ui/a.rs", "fn main() {}").wrong.is_empty());
+    }
+
+    #[test]
+    fn core_stays_small() {
+        let exporting =
+            |n: usize| format!("//! Core.\npub use a::{{{}\n}};", "\n    Name,".repeat(n));
+        assert_eq!(exports("mod a;\npub use a::A;\npub use crate::b::{B, C};"), 3);
+        assert!(findings(CORE, &exporting(CORE_EXPORTS)).wrong.is_empty());
+        assert_eq!(findings(CORE, &exporting(CORE_EXPORTS + 1)).wrong.len(), 1);
     }
 
     #[test]
