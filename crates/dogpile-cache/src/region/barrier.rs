@@ -92,10 +92,7 @@ impl Barriers {
     /// What is known without asking anybody; `None` if it is time to ask.
     #[inline]
     pub(super) fn known(&self, group: Option<&[u8]>, clock: &dyn Clock) -> Option<Barrier> {
-        let recent = match &self.shared {
-            None => None,
-            Some(shared) => Some((clock.recent(), shared.lag)),
-        };
+        let recent = self.shared.as_ref().map(|shared| (clock.recent(), shared.lag));
         let mut barrier = self.region.get(recent)?;
         if let Some(group) = group
             && self.grouped.load(Relaxed)

@@ -35,7 +35,11 @@ impl<R: ReadThrough, C> Region<R, C> {
     /// who waited; [`ErrorKind::TimedOut`] after [`wait_for`](Region::with_wait_for);
     /// [`ErrorKind::Encode`] or [`ErrorKind::TooLarge`] for a value that cannot be stored; and what
     /// the backend fails with, unless the region [carries on](crate::WhenDown::Miss).
-    pub async fn get_or_create<T, F, Fut, E>(&self, key: impl ToKey, create: F) -> Result<T>
+    pub fn get_or_create<T, F, Fut, E>(
+        &self,
+        key: impl ToKey + Send + Sync,
+        create: F,
+    ) -> impl Future<Output = Result<T>> + Send
     where
         C: Codec<T, Stored = R::Value>,
         T: Send,
@@ -43,19 +47,19 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.get_or_create_with(key, CallOptions::new(), create).await
+        async move { self.get_or_create_with(key, CallOptions::new(), create).await }
     }
 
     /// The same, with options of this call.
     ///
     /// # Errors
     /// As [`get_or_create`](Self::get_or_create).
-    pub async fn get_or_create_with<T, F, Fut, E>(
+    pub fn get_or_create_with<T, F, Fut, E>(
         &self,
-        key: impl ToKey,
+        key: impl ToKey + Send + Sync,
         options: CallOptions<'_, T>,
         create: F,
-    ) -> Result<T>
+    ) -> impl Future<Output = Result<T>> + Send
     where
         C: Codec<T, Stored = R::Value>,
         T: Send,
@@ -63,31 +67,33 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let key = key.to_key();
-        let placed = self.place(&key);
-        let key = placed.as_key();
-        let mut creation = Creation::new(create);
-        let mut attempt = match self.begin(key, &options).await {
-            Begin::Value(value) => return Ok(value),
-            Begin::Attempt(attempt) => attempt,
-            Begin::Alone => return Box::pin(self.alone(key, &mut creation)).await,
-            Begin::Failed(error) => return Err(error),
-        };
-        loop {
-            let barrier = attempt.barrier;
-            let request = self.request(key, &options, barrier);
-            let creating = &mut creation;
-            let served = self
-                .store
-                .backend
-                .read_through(&request, || self.create(key, &options, barrier, creating))
-                .await;
-            match self.judge(&request, served, &mut attempt, &mut creation) {
-                Verdict::Value(value) => return Ok(value),
-                Verdict::Again => {}
-                Verdict::Forget => Box::pin(self.forget(&[key])).await?,
-                Verdict::Alone => return Box::pin(self.alone(key, &mut creation)).await,
-                Verdict::Failed(error) => return Err(error),
+        async move {
+            let key = key.to_key();
+            let placed = self.place(&key);
+            let key = placed.as_key();
+            let mut creation = Creation::new(create);
+            let mut attempt = match self.begin(key, &options).await {
+                Begin::Value(value) => return Ok(value),
+                Begin::Attempt(attempt) => attempt,
+                Begin::Alone => return Box::pin(self.alone(key, &mut creation)).await,
+                Begin::Failed(error) => return Err(error),
+            };
+            loop {
+                let barrier = attempt.barrier;
+                let request = self.request(key, &options, barrier);
+                let creating = &mut creation;
+                let served = self
+                    .store
+                    .backend
+                    .read_through(&request, || self.create(key, &options, barrier, creating))
+                    .await;
+                match self.judge(&request, served, &mut attempt, &mut creation) {
+                    Verdict::Value(value) => return Ok(value),
+                    Verdict::Again => {}
+                    Verdict::Forget => Box::pin(self.forget(&[key])).await?,
+                    Verdict::Alone => return Box::pin(self.alone(key, &mut creation)).await,
+                    Verdict::Failed(error) => return Err(error),
+                }
             }
         }
     }
@@ -100,11 +106,11 @@ impl<R: ReadThrough, C> Region<R, C> {
     ///
     /// # Errors
     /// As [`get_or_create`](Self::get_or_create).
-    pub async fn get_or_create_detached<T, F, Fut, E>(
+    pub fn get_or_create_detached<T, F, Fut, E>(
         &self,
-        key: impl ToKey,
+        key: impl ToKey + Send + Sync,
         create: F,
-    ) -> Result<T>
+    ) -> impl Future<Output = Result<T>> + Send
     where
         R: 'static,
         C: Codec<T, Stored = R::Value> + 'static,
@@ -113,19 +119,19 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.get_or_create_detached_with(key, CallOptions::new(), create).await
+        async move { self.get_or_create_detached_with(key, CallOptions::new(), create).await }
     }
 
     /// The same, with options of this call.
     ///
     /// # Errors
     /// As [`get_or_create`](Self::get_or_create).
-    pub async fn get_or_create_detached_with<T, F, Fut, E>(
+    pub fn get_or_create_detached_with<T, F, Fut, E>(
         &self,
-        key: impl ToKey,
+        key: impl ToKey + Send + Sync,
         options: CallOptions<'static, T>,
         create: F,
-    ) -> Result<T>
+    ) -> impl Future<Output = Result<T>> + Send
     where
         R: 'static,
         C: Codec<T, Stored = R::Value> + 'static,
@@ -134,39 +140,42 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let key = key.to_key();
-        let placed = self.place(&key);
-        let key = placed.as_key();
-        // The creator may be wanted back after the store dropped it unused.
-        let shared = Arc::new(Mutex::new(Creation::new(create)));
-        let mut attempt = match self.begin(key, &options).await {
-            Begin::Value(value) => return Ok(value),
-            Begin::Attempt(attempt) => attempt,
-            Begin::Alone => return Box::pin(self.alone(key, &mut taken(&shared))).await,
-            Begin::Failed(error) => return Err(error),
-        };
-        loop {
-            let barrier = attempt.barrier;
-            let request = self.request(key, &options, barrier);
-            let (region, creating) = (self.clone(), Arc::clone(&shared));
-            let owned = placed.clone().into_owned();
-            let create = move || async move {
-                let mut creation = taken(&creating);
-                let made = region.create(owned.as_key(), &options, barrier, &mut creation).await;
-                *creating.lock().unwrap_or_else(PoisonError::into_inner) = creation;
-                made
+        async move {
+            let key = key.to_key();
+            let placed = self.place(&key);
+            let key = placed.as_key();
+            // The creator may be wanted back after the store dropped it unused.
+            let shared = Arc::new(Mutex::new(Creation::new(create)));
+            let mut attempt = match self.begin(key, &options).await {
+                Begin::Value(value) => return Ok(value),
+                Begin::Attempt(attempt) => attempt,
+                Begin::Alone => return Box::pin(self.alone(key, &mut taken(&shared))).await,
+                Begin::Failed(error) => return Err(error),
             };
-            let served = self.store.backend.read_through_detached(&request, create).await;
-            let verdict = {
-                let mut creation = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                self.judge(&request, served, &mut attempt, &mut creation)
-            };
-            match verdict {
-                Verdict::Value(value) => return Ok(value),
-                Verdict::Again => {}
-                Verdict::Forget => Box::pin(self.forget(&[key])).await?,
-                Verdict::Alone => return Box::pin(self.alone(key, &mut taken(&shared))).await,
-                Verdict::Failed(error) => return Err(error),
+            loop {
+                let barrier = attempt.barrier;
+                let request = self.request(key, &options, barrier);
+                let (region, creating) = (self.clone(), Arc::clone(&shared));
+                let owned = placed.clone().into_owned();
+                let create = move || async move {
+                    let mut creation = taken(&creating);
+                    let made =
+                        region.create(owned.as_key(), &options, barrier, &mut creation).await;
+                    *creating.lock().unwrap_or_else(PoisonError::into_inner) = creation;
+                    made
+                };
+                let served = self.store.backend.read_through_detached(&request, create).await;
+                let verdict = {
+                    let mut creation = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    self.judge(&request, served, &mut attempt, &mut creation)
+                };
+                match verdict {
+                    Verdict::Value(value) => return Ok(value),
+                    Verdict::Again => {}
+                    Verdict::Forget => Box::pin(self.forget(&[key])).await?,
+                    Verdict::Alone => return Box::pin(self.alone(key, &mut taken(&shared))).await,
+                    Verdict::Failed(error) => return Err(error),
+                }
             }
         }
     }
@@ -176,7 +185,11 @@ impl<R: ReadThrough, C> Region<R, C> {
     ///
     /// # Errors
     /// As [`get_or_create`](Self::get_or_create); what was stored before then stays.
-    pub async fn refresh<T, F, Fut, E>(&self, key: impl ToKey, create: F) -> Result<T>
+    pub fn refresh<T, F, Fut, E>(
+        &self,
+        key: impl ToKey + Send + Sync,
+        create: F,
+    ) -> impl Future<Output = Result<T>> + Send
     where
         C: Codec<T, Stored = R::Value>,
         T: Send,
@@ -184,19 +197,19 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.refresh_with(key, CallOptions::new(), create).await
+        async move { self.refresh_with(key, CallOptions::new(), create).await }
     }
 
     /// The same, with options of this call.
     ///
     /// # Errors
     /// As [`refresh`](Self::refresh).
-    pub async fn refresh_with<T, F, Fut, E>(
+    pub fn refresh_with<T, F, Fut, E>(
         &self,
-        key: impl ToKey,
+        key: impl ToKey + Send + Sync,
         options: CallOptions<'_, T>,
         create: F,
-    ) -> Result<T>
+    ) -> impl Future<Output = Result<T>> + Send
     where
         C: Codec<T, Stored = R::Value>,
         T: Send,
@@ -204,26 +217,28 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let key = key.to_key();
-        let placed = self.place(&key);
-        let key = placed.as_key();
-        let mut creation = Creation::new(create);
-        let barrier = match self.barrier(key.group()).await {
-            Ok(barrier) => barrier,
-            Err(error) if self.settings.carries_on(key, &error) => {
-                return self.alone(key, &mut creation).await;
+        async move {
+            let key = key.to_key();
+            let placed = self.place(&key);
+            let key = placed.as_key();
+            let mut creation = Creation::new(create);
+            let barrier = match self.barrier(key.group()).await {
+                Ok(barrier) => barrier,
+                Err(error) if self.settings.carries_on(key, &error) => {
+                    return self.alone(key, &mut creation).await;
+                }
+                Err(error) => return Err(self.failed(key, error)),
+            };
+            let made = match self.create(key, &options, barrier, &mut creation).await {
+                Ok(made) => made,
+                Err(error) => return Err(self.failed(key, error)),
+            };
+            if let Some(set_options) = &made.store {
+                let done = self.store.backend.set_many(&[(key, made.entry)], set_options).await;
+                self.written(key, done)?;
             }
-            Err(error) => return Err(self.failed(key, error)),
-        };
-        let made = match self.create(key, &options, barrier, &mut creation).await {
-            Ok(made) => made,
-            Err(error) => return Err(self.failed(key, error)),
-        };
-        if let Some(set_options) = &made.store {
-            let done = self.store.backend.set_many(&[(key, made.entry)], set_options).await;
-            self.written(key, done)?;
+            creation.made.ok_or_else(nothing_made)
         }
-        creation.made.ok_or_else(nothing_made)
     }
 
     /// What can be said before the store is asked to create.
@@ -231,15 +246,12 @@ impl<R: ReadThrough, C> Region<R, C> {
     where
         C: Codec<T, Stored = R::Value>,
     {
-        if call.ignore_expiry {
-            match Box::pin(self.find(key, call)).await {
-                Ok(Some(entry)) => {
-                    self.settings.tell(key, Event::Hit);
-                    return Begin::Value(entry.value);
-                }
-                // Whatever it is, the store will say it again.
-                Ok(None) | Err(_) => {}
-            }
+        // Whatever else it finds, the store will say again.
+        if call.ignore_expiry
+            && let Ok(Some(entry)) = Box::pin(self.find(key, call)).await
+        {
+            self.settings.tell(key, Event::Hit);
+            return Begin::Value(entry.value);
         }
         match self.barrier(key.group()).await {
             Ok(barrier) => Begin::Attempt(Attempt { barrier, left: 2 }),

@@ -32,11 +32,11 @@ impl<R: ReadThrough, C> Region<R, C> {
     /// # Errors
     /// As [`get_or_create`](Self::get_or_create); a creator that answers too few or too many values
     /// is [`ErrorKind::Creation`] too.
-    pub async fn get_or_create_many<'k, T, K, F, Fut, E>(
+    pub fn get_or_create_many<'k, T, K, F, Fut, E>(
         &self,
         keys: &'k [K],
         create: F,
-    ) -> Result<Vec<T>>
+    ) -> impl Future<Output = Result<Vec<T>>> + Send
     where
         C: Codec<T, Stored = R::Value>,
         T: Send,
@@ -45,19 +45,19 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<Vec<T>, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.get_or_create_many_with(keys, CallOptions::new(), create).await
+        async move { self.get_or_create_many_with(keys, CallOptions::new(), create).await }
     }
 
     /// The same, with options of this call.
     ///
     /// # Errors
     /// As [`get_or_create_many`](Self::get_or_create_many).
-    pub async fn get_or_create_many_with<'k, T, K, F, Fut, E>(
+    pub fn get_or_create_many_with<'k, T, K, F, Fut, E>(
         &self,
         keys: &'k [K],
         options: CallOptions<'_, T>,
         mut create: F,
-    ) -> Result<Vec<T>>
+    ) -> impl Future<Output = Result<Vec<T>>> + Send
     where
         C: Codec<T, Stored = R::Value>,
         T: Send,
@@ -66,25 +66,28 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<Vec<T>, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let built: Vec<_> = keys.iter().map(ToKey::to_key).collect();
-        let placed: Vec<_> = built.iter().map(|key| self.place(key)).collect();
-        let mut wanted = Wanted::new(keys, &placed);
-        let by_key = options.ignore_expiry || self.settings.options.jitter > 0.0;
-        let mut alone = by_key && self.take_what_is_there(&mut wanted, &options).await?;
-        for last in [false, false, true] {
-            let missing = wanted.missing();
-            if missing.is_empty() {
-                break;
+        async move {
+            let built: Vec<_> = keys.iter().map(ToKey::to_key).collect();
+            let placed: Vec<_> = built.iter().map(|key| self.place(key)).collect();
+            let mut wanted = Wanted::new(keys, &placed);
+            let by_key = options.ignore_expiry || self.settings.options.jitter > 0.0;
+            let mut alone = by_key && self.take_what_is_there(&mut wanted, &options).await?;
+            for last in [false, false, true] {
+                let missing = wanted.missing();
+                if missing.is_empty() {
+                    break;
+                }
+                if !alone {
+                    alone = self
+                        .read_missing(&mut wanted, &missing, &options, &mut create, last)
+                        .await?;
+                }
+                if alone {
+                    self.create_alone(&mut wanted, &mut create).await?;
+                }
             }
-            if !alone {
-                alone =
-                    self.read_missing(&mut wanted, &missing, &options, &mut create, last).await?;
-            }
-            if alone {
-                self.create_alone(&mut wanted, &mut create).await?;
-            }
+            self.in_order(wanted)
         }
-        self.in_order(wanted)
     }
 
     /// Takes what a plain read finds; for rules that differ from key to key. Answers whether the

@@ -123,7 +123,7 @@ impl Default for Options {
 pub struct CallOptions<'a, T> {
     pub(crate) expiry: Option<Expiry>,
     pub(crate) expiry_of: Option<ExpiryOf<'a, T>>,
-    pub(crate) none_expiry: Option<(Expiry, fn(&T) -> bool)>,
+    pub(crate) none_expiry: Option<NoneExpiry<T>>,
     pub(crate) should_cache: Option<ShouldCache<'a, T>>,
     pub(crate) ignore_expiry: bool,
     pub(crate) serve_stale: Option<bool>,
@@ -132,6 +132,9 @@ pub struct CallOptions<'a, T> {
 
 /// A predicate over a key and the value just created for it.
 type ShouldCache<'a, T> = &'a (dyn Fn(Key<'_>, &T) -> bool + Send + Sync);
+
+/// The expiry of `None`, and what tells whether a value is that.
+type NoneExpiry<T> = (Expiry, fn(&T) -> bool);
 
 /// How a created value decides its own expiry.
 type ExpiryOf<'a, T> = &'a (dyn Fn(&T) -> Expiry + Send + Sync);

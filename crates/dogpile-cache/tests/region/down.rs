@@ -1,0 +1,136 @@
+//! A backend that is down.
+
+use std::sync::Arc;
+
+use dogpile_cache::backend::Memory;
+use dogpile_cache::codec::{Object, Shared};
+use dogpile_cache::{ErrorKind, Invalidation, Region, Stats, WhenDown};
+use dogpile_core::{Counter, Error, Key, Result};
+
+use crate::support::{Local, Maker, Switched, on, region, seconds, watched};
+
+type Cache = Region<Local<Switched<Memory>>, Shared>;
+
+fn switched(when_down: WhenDown) -> (Cache, Arc<Stats>, Switched<Memory>) {
+    let backend = Switched::new(Memory::<Object>::new(100));
+    let clock = dogpile_conformance::ManualClock::new();
+    let (region, stats) = watched(on(backend.clone(), Shared, &clock).when_down(when_down));
+    (region, stats, backend)
+}
+
+#[tokio::test]
+async fn by_default_every_call_fails() {
+    let (region, stats, backend) = switched(WhenDown::Error);
+    backend.off(true);
+    let create = || async { Ok::<_, String>(1) };
+    let many = region.get_or_create_many(&["k"], |_| async { Ok::<_, String>(vec![1]) }).await;
+    let errors = [
+        region.get::<i32>("k").await.unwrap_err(),
+        region.get_many::<i32, _>(&["k"]).await.unwrap_err(),
+        region.get_or_create("k", create).await.unwrap_err(),
+        region.get_or_create_detached("k", create).await.unwrap_err(),
+        many.unwrap_err(),
+        region.refresh("k", create).await.unwrap_err(),
+        region.set("k", &1).await.unwrap_err(),
+        region.delete("k").await.unwrap_err(),
+        region.delete_group("k").await.unwrap_err(),
+    ];
+    for error in &errors {
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+    assert_eq!(stats.counts().failed, errors.len() as u64);
+    backend.off(false);
+    assert_eq!(region.get_or_create("k", create).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn or_it_carries_on_as_if_nothing_were_cached() {
+    let (region, stats, backend) = switched(WhenDown::Miss);
+    region.set("k", &7_usize).await.unwrap();
+    backend.off(true);
+    let made = Maker::default();
+    let making = made.clone();
+    assert_eq!(region.get::<usize>("k").await.unwrap(), None);
+    assert_eq!(region.get_many::<usize, _>(&["k", "l"]).await.unwrap(), [None, None]);
+    assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), 1);
+    let detached = region.get_or_create_detached("k", move || async move { making.next().await });
+    assert_eq!(detached.await.unwrap(), 2);
+    let many = region.get_or_create_many(&["k", "l", "k"], |missing| async move {
+        Ok::<_, String>(missing.iter().map(|key| key.len() + 10).collect())
+    });
+    assert_eq!(many.await.unwrap(), [11, 11, 11]);
+    assert_eq!(region.refresh("k", || made.next()).await.unwrap(), 3);
+    region.set("k", &0).await.unwrap();
+    region.delete("k").await.unwrap();
+    region.delete_group("k").await.unwrap();
+    let failed = region.get_or_create("k", || async { Err::<usize, _>("the database too") }).await;
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Creation);
+    let counts = stats.counts();
+    assert!(counts.down >= 9, "{counts:?}");
+    assert_eq!(counts.failed, 1);
+    backend.off(false);
+    assert_eq!(region.get("k").await.unwrap(), Some(7_usize), "the writes were dropped");
+}
+
+#[tokio::test]
+async fn a_backend_that_goes_down_during_a_creation_does_not_cost_the_value() {
+    let (region, _, backend) = switched(WhenDown::Miss);
+    let off = backend.clone();
+    let value = region.get_or_create("k", || async move {
+        off.off(true);
+        Ok::<_, String>(1)
+    });
+    assert_eq!(value.await.unwrap(), 1);
+    backend.off(false);
+    let off = backend.clone();
+    let value = region.get_or_create_detached("k", || async move {
+        off.off(true);
+        Ok::<_, String>(2)
+    });
+    assert_eq!(value.await.unwrap(), 2);
+    backend.off(false);
+    let off = backend.clone();
+    let many = region.get_or_create_many(&["k", "l"], |_| {
+        off.off(true);
+        async { Ok::<_, String>(vec![3, 4]) }
+    });
+    assert_eq!(many.await.unwrap(), [3, 4]);
+}
+
+#[derive(Debug)]
+struct NoCounter;
+
+impl Counter for NoCounter {
+    async fn read(&self, _: Key<'_>) -> Result<u64> {
+        Err(Error::new(ErrorKind::Unavailable, "no counter"))
+    }
+    async fn bump(&self, _: Key<'_>, _: u64) -> Result<u64> {
+        Err(Error::new(ErrorKind::Unavailable, "no counter"))
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_served_while_nobody_knows_what_was_invalidated() {
+    let (region, _) = region();
+    region.set("k", &7_usize).await.unwrap();
+    let strict = region.clone().with_shared_invalidation(NoCounter, seconds(1));
+    let (lenient, stats) = watched(strict.clone().when_down(WhenDown::Miss));
+    let made = Maker::default();
+    assert_eq!(strict.get::<usize>("k").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        strict.get_or_create("k", || made.next()).await.unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+    assert_eq!(
+        strict.invalidate(Invalidation::Hard).await.unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+    assert_eq!(lenient.get::<usize>("k").await.unwrap(), None);
+    assert_eq!(lenient.get_or_create("k", || made.next()).await.unwrap(), 1);
+    assert_eq!(
+        lenient.invalidate(Invalidation::Hard).await.unwrap_err().kind(),
+        ErrorKind::Unavailable,
+        "it cannot be dropped in silence"
+    );
+    assert!(stats.counts().down >= 2);
+}
