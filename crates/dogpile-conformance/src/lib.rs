@@ -1,17 +1,22 @@
 #![doc = include_str!("../README.md")]
 
 mod clock;
+mod faulty;
 mod poll;
 mod sample;
 mod subject;
 mod suite;
 
 pub mod backend;
+pub mod codec;
+pub mod counter;
 pub mod lease;
+pub mod locator;
 pub mod lock;
 pub mod read_through;
 
 pub use crate::clock::ManualClock;
+pub use crate::faulty::Faulty;
 pub use crate::poll::poll_then_drop;
 pub use crate::sample::Sample;
 pub use crate::subject::Subject;
