@@ -14,6 +14,7 @@ pub mod lease;
 pub mod locator;
 pub mod lock;
 pub mod read_through;
+pub mod torture;
 
 pub use crate::clock::ManualClock;
 pub use crate::faulty::Faulty;
