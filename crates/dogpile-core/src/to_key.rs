@@ -58,6 +58,12 @@ pub trait ToKey {
 ///
 /// assert_eq!((UserId(15), "avatar").to_key().as_key(), Key::name("(15,avatar)"));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a key",
+    label = "cannot be part of a key",
+    note = "name the key by what `{Self}` is made of, or implement `KeyPart` for it; \
+            `#[cached]` takes `key = ...` and `ignore(...)`"
+)]
 pub trait KeyPart {
     /// Writes this part.
     fn write(&self, key: &mut KeyWriter);
