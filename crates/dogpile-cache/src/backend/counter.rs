@@ -28,9 +28,11 @@ pub struct MemoryCounter(Arc<RwLock<Numbers>>);
 /// By group and then by name, so that a borrowed key finds its number without being copied.
 #[derive(Debug, Default)]
 struct Numbers {
-    names: HashMap<Box<[u8]>, u64>,
-    groups: HashMap<Box<[u8]>, HashMap<Box<[u8]>, u64>>,
+    names: ByName,
+    groups: HashMap<Box<[u8]>, ByName>,
 }
+
+type ByName = HashMap<Box<[u8]>, u64>;
 
 impl MemoryCounter {
     /// A counter of its own, with every number at zero.

@@ -14,13 +14,13 @@
 //! crates.
 
 mod counter;
-// mod file;
+mod file;
 mod memory;
 mod memory_bytes;
 mod null;
 
 pub use self::counter::MemoryCounter;
-// pub use self::file::{File, FileStats};
+pub use self::file::{File, FileStats};
 pub use self::memory::Memory;
 pub use self::memory_bytes::MemoryBytes;
 pub use self::null::Null;
