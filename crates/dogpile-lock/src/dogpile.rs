@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_core::{
-    Age, Backend, Clock, Entry, Key, LeaseBackend, Lock, Made, Policy, RECENT_LAG, ReadThrough,
-    Request, Result, Served, ServedBy, SetOptions, SystemClock, ToKey,
+    Age, Backend, Clock, Entry, ErrorKind, Key, LeaseBackend, Lock, Made, Policy, RECENT_LAG,
+    ReadThrough, Request, Result, Served, ServedBy, SetOptions, SystemClock, ToKey,
 };
 
 use crate::drive;
@@ -141,7 +141,9 @@ impl<L: LeaseBackend> Dogpile<L> {
         if !self.options.reads_first {
             return Ok(Err(None));
         }
-        let Some(entry) = self.leases.get(request.key).await? else { return Ok(Err(None)) };
+        let Some(entry) = present(self.leases.get(request.key).await)? else {
+            return Ok(Err(None));
+        };
         // The cheap clock lags: what is fresh even that much later is fresh now.
         let soon = request.clock.recent().plus(RECENT_LAG);
         if request.policy.at(soon).age(&entry) == Age::Fresh {
@@ -183,6 +185,31 @@ impl<L: LeaseBackend + 'static> Dogpile<L> {
     }
 }
 
+/// What was read: bytes that are no entry are a missing one, to be created anew.
+pub(crate) fn present<T>(read: Result<Option<T>>) -> Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        read => read,
+    }
+}
+
+/// The same for many keys: one that is damaged must not hide the others.
+pub(crate) async fn present_many<B: Backend>(
+    backend: &B,
+    keys: &[Key<'_>],
+) -> Result<Vec<Option<Entry<B::Value>>>> {
+    match backend.get_many(keys).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            let mut entries = Vec::with_capacity(keys.len());
+            for key in keys {
+                entries.push(present(backend.get(*key).await)?);
+            }
+            Ok(entries)
+        }
+        read => read,
+    }
+}
+
 pub(crate) fn now<V, E>(clock: &Arc<dyn Clock>, created: Result<V, E>) -> Result<Made<V>>
 where
     E: Into<Box<dyn StdError + Send + Sync>>,
@@ -221,17 +248,17 @@ impl<L: LeaseBackend> Backend for Dogpile<L> {
         items: &[(Key<'_>, Entry<L::Value>)],
         options: &SetOptions,
     ) -> Result<()> {
-        items.iter().for_each(|(key, _)| self.flights.void(*key));
+        let _write = self.flights.write(items.iter().map(|(key, _)| *key), None);
         self.leases.set_many(items, options).await
     }
 
     async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
-        keys.iter().for_each(|key| self.flights.void(*key));
+        let _write = self.flights.write(keys.iter().copied(), None);
         self.leases.delete_many(keys).await
     }
 
     async fn delete_group(&self, group: &[u8]) -> Result<()> {
-        self.flights.void_group(group);
+        let _write = self.flights.write([], Some(group));
         self.leases.delete_group(group).await
     }
 }

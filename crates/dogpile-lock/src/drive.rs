@@ -11,7 +11,7 @@ use dogpile_core::{
 
 use crate::creation::Creation;
 use crate::dogpile::Dogpile;
-use crate::flight::{Flight, Landing, Place, Seat, Sight};
+use crate::flight::{Flight, Flights, Landing, Place, Seat, Sight};
 use crate::step::{Event, Machine, Step};
 use crate::{reentrant, timer};
 
@@ -154,7 +154,7 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
     }
 
     fn join(&mut self) -> Event {
-        match self.dogpile.flights.join(self.request.key, self.panics) {
+        match Flights::join(&self.dogpile.flights, self.request.key, self.panics) {
             Place::Leader(seat) => {
                 self.seat = Some(seat);
                 Event::Leads
@@ -240,7 +240,7 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
         accept_stale: bool,
     ) -> Result<Option<Sight<L::Value>>> {
         let _waiting = reentrant::wait_for(flight.turn())?;
-        Ok(timer::until(self.deadline, flight.follow(accept_stale)).await)
+        Ok(timer::until(self.deadline, Flight::follow(flight, accept_stale)).await)
     }
 
     async fn wait_elsewhere(&self) -> Event {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use dogpile_core::{Entry, Error, Key, KeyBuf};
@@ -14,12 +13,23 @@ use crate::reentrant::Turn;
 
 /// All flights of a dogpile lock. A key takes room only while somebody is at it.
 pub(crate) struct Flights<V> {
-    shards: Box<[Shard<V>]>,
+    shards: Box<[Mutex<Shard<V>>]>,
     hasher: RandomState,
-    count: AtomicUsize,
 }
 
-type Shard<V> = Mutex<HashMap<KeyBuf, Arc<Flight<V>>>>;
+struct Shard<V> {
+    flights: HashMap<KeyBuf, Arc<Flight<V>>>,
+    /// How many writes of a key are under way.
+    writes: HashMap<KeyBuf, u32>,
+    /// The groups that are being removed.
+    group_writes: Vec<Box<[u8]>>,
+}
+
+impl<V> Default for Shard<V> {
+    fn default() -> Self {
+        Self { flights: HashMap::new(), writes: HashMap::new(), group_writes: Vec::new() }
+    }
+}
 
 /// One value on its way.
 pub(crate) struct Flight<V> {
@@ -57,24 +67,29 @@ pub(crate) enum Place<V: Clone> {
     Follower(Arc<Flight<V>>),
 }
 
-impl<V: Clone> Flights<V> {
+impl<V> Flights<V> {
     pub(crate) fn new(shards: usize) -> Self {
-        let shards = (0..shards).map(|_| Mutex::new(HashMap::new())).collect();
-        Self { shards, hasher: RandomState::new(), count: AtomicUsize::new(0) }
+        Self {
+            shards: (0..shards).map(|_| Mutex::new(Shard::default())).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Joins the flight of a key, or begins it.
-    pub(crate) fn join(self: &Arc<Self>, key: Key<'_>, panics: u32) -> Place<V> {
-        let mut shard = lock(self.shard(key));
+    pub(crate) fn join(flights: &Arc<Self>, key: Key<'_>, panics: u32) -> Place<V>
+    where
+        V: Clone,
+    {
+        let mut shard = lock(flights.shard(key));
         let key = KeyBuf::from(key);
-        if let Some(flight) = shard.get(&key) {
+        if let Some(flight) = shard.flights.get(&key) {
             return Place::Follower(Arc::clone(flight));
         }
         let flight = Arc::new(Flight {
             key: key.clone(),
             state: Mutex::new(State {
                 stale: None,
-                voided: false,
+                voided: shard.is_written(&key),
                 landing: None,
                 followers: HashMap::new(),
                 next_follower: 0,
@@ -82,49 +97,29 @@ impl<V: Clone> Flights<V> {
             turn: Arc::new(Turn::default()),
             panics,
         });
-        shard.insert(key, Arc::clone(&flight));
-        self.count.fetch_add(1, Ordering::SeqCst);
-        Place::Leader(Seat { flights: Arc::clone(self), flight, landed: false })
+        shard.flights.insert(key, Arc::clone(&flight));
+        Place::Leader(Seat { flights: Arc::clone(flights), flight, landed: false })
     }
 
     /// Whether somebody in this process is at a key.
     pub(crate) fn contains(&self, key: Key<'_>) -> bool {
-        !self.is_empty() && lock(self.shard(key)).contains_key(&KeyBuf::from(key))
+        lock(self.shard(key)).flights.contains_key(&KeyBuf::from(key))
     }
 
-    /// Makes the flight of a key store nothing, and lets the next caller begin another.
-    pub(crate) fn void(&self, key: Key<'_>) {
-        if !self.is_empty() {
-            let flight = lock(self.shard(key)).remove(&KeyBuf::from(key));
-            flight.into_iter().for_each(|flight| self.ground(&flight));
-        }
+    /// Announces a write of these keys, or of a whole group, until the guard is dropped: flights that
+    /// are under way, or begin meanwhile, store nothing, and the next caller begins another.
+    pub(crate) fn write<'a>(
+        &'a self,
+        keys: impl IntoIterator<Item = Key<'a>>,
+        group: Option<&[u8]>,
+    ) -> Write<'a, V> {
+        let keys = keys.into_iter().map(KeyBuf::from).collect();
+        let write = Write { flights: self, keys, group: group.map(Into::into) };
+        write.announce();
+        write
     }
 
-    /// The same for every key of a group.
-    pub(crate) fn void_group(&self, group: &[u8]) {
-        if self.is_empty() {
-            return;
-        }
-        for shard in &self.shards {
-            let mut shard = lock(shard);
-            let keys: Vec<_> =
-                shard.keys().filter(|key| key.as_key().group() == Some(group)).cloned().collect();
-            for key in keys {
-                shard.remove(&key).into_iter().for_each(|flight| self.ground(&flight));
-            }
-        }
-    }
-
-    fn ground(&self, flight: &Flight<V>) {
-        lock(&flight.state).voided = true;
-        self.count.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.count.load(Ordering::SeqCst) == 0
-    }
-
-    fn shard(&self, key: Key<'_>) -> &Shard<V> {
+    fn shard(&self, key: Key<'_>) -> &Mutex<Shard<V>> {
         let hash = self.hasher.hash_one(key) as usize;
         &self.shards[hash % self.shards.len()]
     }
@@ -132,11 +127,77 @@ impl<V: Clone> Flights<V> {
     fn remove(&self, flight: &Arc<Flight<V>>) {
         let mut shard = lock(self.shard(flight.key.as_key()));
         // A voided flight has left the table already, and another may have taken its place.
-        if shard.get(&flight.key).is_some_and(|present| Arc::ptr_eq(present, flight)) {
-            shard.remove(&flight.key);
-            self.count.fetch_sub(1, Ordering::SeqCst);
-            if shard.is_empty() && shard.capacity() > 64 {
-                shard.shrink_to_fit();
+        if shard.flights.get(&flight.key).is_some_and(|present| Arc::ptr_eq(present, flight)) {
+            shard.flights.remove(&flight.key);
+            if shard.flights.is_empty() && shard.flights.capacity() > 64 {
+                shard.flights.shrink_to_fit();
+            }
+        }
+    }
+}
+
+impl<V> Shard<V> {
+    fn is_written(&self, key: &KeyBuf) -> bool {
+        let group = key.as_key().group();
+        self.writes.contains_key(key)
+            || group.is_some_and(|group| self.group_writes.iter().any(|it| **it == *group))
+    }
+
+    /// Takes the flights out of the table that a write concerns.
+    fn void(&mut self, concerned: impl Fn(Key<'_>) -> bool) {
+        for (_, flight) in self.flights.extract_if(|key, _| concerned(key.as_key())) {
+            lock(&flight.state).voided = true;
+        }
+    }
+}
+
+/// A write that is under way.
+pub(crate) struct Write<'a, V> {
+    flights: &'a Flights<V>,
+    keys: Vec<KeyBuf>,
+    group: Option<Box<[u8]>>,
+}
+
+impl<V> Write<'_, V> {
+    fn announce(&self) {
+        for key in &self.keys {
+            let mut shard = lock(self.flights.shard(key.as_key()));
+            *shard.writes.entry(key.clone()).or_default() += 1;
+            if let Some(flight) = shard.flights.remove(key) {
+                lock(&flight.state).voided = true;
+            }
+        }
+        if let Some(group) = &self.group {
+            for shard in &self.flights.shards {
+                let mut shard = lock(shard);
+                shard.group_writes.push(group.clone());
+                shard.void(|key| key.group() == Some(group));
+            }
+        }
+    }
+}
+
+impl<V> Drop for Write<'_, V> {
+    fn drop(&mut self) {
+        for key in &self.keys {
+            let mut shard = lock(self.flights.shard(key.as_key()));
+            if let Some(writers) = shard.writes.get_mut(key) {
+                *writers -= 1;
+                if *writers == 0 {
+                    shard.writes.remove(key);
+                }
+            }
+            if let Some(flight) = shard.flights.remove(key) {
+                lock(&flight.state).voided = true;
+            }
+        }
+        if let Some(group) = &self.group {
+            for shard in &self.flights.shards {
+                let mut shard = lock(shard);
+                if let Some(at) = shard.group_writes.iter().position(|it| it == group) {
+                    shard.group_writes.swap_remove(at);
+                }
+                shard.void(|key| key.group() == Some(group));
             }
         }
     }
@@ -149,8 +210,8 @@ impl<V> Flight<V> {
     }
 
     /// Waits for the leader to land, or to show a stale entry where `stale` accepts one.
-    pub(crate) fn follow(self: &Arc<Self>, stale: bool) -> Follow<V> {
-        Follow { flight: Arc::clone(self), stale, follower: None }
+    pub(crate) fn follow(flight: &Arc<Self>, stale: bool) -> Follow<V> {
+        Follow { flight: Arc::clone(flight), stale, follower: None }
     }
 
     fn change(&self, change: impl FnOnce(&mut State<V>)) {
@@ -199,8 +260,9 @@ impl<V: Clone> Seat<V> {
 
     fn end(&mut self, landing: Landing<V>) {
         self.landed = true;
-        self.flight.change(|state| state.landing = Some(landing));
+        // First out of the table, or a woken follower would find the ended flight there and follow it.
         self.flights.remove(&self.flight);
+        self.flight.change(|state| state.landing = Some(landing));
     }
 }
 

@@ -10,9 +10,9 @@ use dogpile_core::{
 };
 
 use crate::creation::Creation;
-use crate::dogpile::Dogpile;
+use crate::dogpile::{Dogpile, present_many};
 use crate::drive::{accepts, timed_out};
-use crate::flight::{Flight, Landing, Place, Seat, Sight};
+use crate::flight::{Flight, Flights, Landing, Place, Seat, Sight};
 use crate::{reentrant, timer};
 
 /// Goes round until every key is served. A round joins all open keys, asks the store for those it
@@ -81,7 +81,7 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
             return Ok(());
         }
         let keys: Vec<_> = self.open.keys().copied().collect();
-        let entries = self.dogpile.leases.get_many(&keys).await?;
+        let entries = present_many(&*self.dogpile.leases, &keys).await?;
         let freshness = self.request.freshness();
         for (key, entry) in keys.into_iter().zip(entries) {
             let Some(entry) = entry else { continue };
@@ -98,7 +98,7 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
         let mut round = Round { leads: Vec::new(), follows: Vec::new(), elsewhere: Vec::new() };
         let open: Vec<_> = self.open.iter().map(|(key, open)| (*key, open.panics)).collect();
         for (key, panics) in open {
-            match self.dogpile.flights.join(key, panics) {
+            match Flights::join(&self.dogpile.flights, key, panics) {
                 Place::Leader(seat) => round.leads.push((key, seat)),
                 Place::Follower(flight) => {
                     if !self.serve_stale(key) {
@@ -202,7 +202,7 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
         let _waiting = reentrant::wait_for(flight.turn())?;
         let mut accept_stale = self.request.serve_stale;
         loop {
-            let sight = timer::until(self.deadline, flight.follow(accept_stale)).await;
+            let sight = timer::until(self.deadline, Flight::follow(flight, accept_stale)).await;
             match sight.ok_or_else(|| timed_out(self.request))? {
                 Sight::Stale(entry) if self.request.freshness().age(&entry) == Age::Dead => {
                     accept_stale = false;

@@ -6,12 +6,15 @@ use dogpile_core::{
     Age, Answer, Ask, Backend, Entry, Held, Key, Lease, LeaseBackend, Lock, Result, SetOptions,
 };
 
+use crate::dogpile::{present, present_many};
+
 /// Any [`Backend`] and any [`Lock`], paired to a [`LeaseBackend`].
 ///
 /// The pair cannot store and release in one step as a server can. It checks the lease, stores, and
 /// releases; where the release finds that the lease was taken away in between, it removes what it
 /// stored, so that the next caller creates anew: a delete that came during a creation wins, at the
-/// cost of a miss.
+/// cost of a miss. A write takes leases away before and after it, so that a creation that began
+/// while it was under way stores nothing either.
 ///
 /// [`Dogpile::with_lock`](crate::Dogpile::with_lock) makes one.
 #[derive(Clone, Debug)]
@@ -116,17 +119,20 @@ impl<B: Backend, K: Lock> Backend for Paired<B, K> {
     ) -> Result<()> {
         let keys: Vec<_> = items.iter().map(|(key, _)| *key).collect();
         self.lock.revoke(&keys).await?;
-        self.backend.set_many(items, options).await
+        self.backend.set_many(items, options).await?;
+        self.lock.revoke(&keys).await
     }
 
     async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
         self.lock.revoke(keys).await?;
-        self.backend.delete_many(keys).await
+        self.backend.delete_many(keys).await?;
+        self.lock.revoke(keys).await
     }
 
     async fn delete_group(&self, group: &[u8]) -> Result<()> {
         self.lock.revoke_group(group).await?;
-        self.backend.delete_group(group).await
+        self.backend.delete_group(group).await?;
+        self.lock.revoke_group(group).await
     }
 }
 
@@ -135,7 +141,7 @@ impl<B: Backend, K: Lock> LeaseBackend for Paired<B, K> {
     /// under the lock in any case.
     async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<B::Value>> {
         let granted = self.try_lock(ask).await?;
-        let entry = self.backend.get(ask.key).await?;
+        let entry = present(self.backend.get(ask.key).await)?;
         self.answer(ask, granted, entry).await
     }
 
@@ -145,7 +151,7 @@ impl<B: Backend, K: Lock> LeaseBackend for Paired<B, K> {
             granted.push(self.try_lock(ask).await?);
         }
         let keys: Vec<_> = asks.iter().map(|ask| ask.key).collect();
-        let entries = self.backend.get_many(&keys).await?;
+        let entries = present_many(&self.backend, &keys).await?;
         let mut answers = Vec::with_capacity(asks.len());
         for ((ask, granted), entry) in asks.iter().zip(granted).zip(entries) {
             answers.push(self.answer(ask, granted, entry).await?);

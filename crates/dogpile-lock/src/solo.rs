@@ -6,6 +6,8 @@ use dogpile_core::{
     Age, Answer, Ask, Backend, Entry, Held, Key, Lease, LeaseBackend, Result, SetOptions,
 };
 
+use crate::dogpile::{present, present_many};
+
 /// A [`Backend`] of one process: what [`Dogpile::local`](crate::Dogpile::local) stands on.
 ///
 /// It grants every lease, because the [`Dogpile`](crate::Dogpile) in front of it lets only one caller
@@ -65,12 +67,12 @@ impl<B: Backend> Backend for Solo<B> {
 
 impl<B: Backend> LeaseBackend for Solo<B> {
     async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<B::Value>> {
-        Ok(Self::answer(ask, self.0.get(ask.key).await?))
+        Ok(Self::answer(ask, present(self.0.get(ask.key).await)?))
     }
 
     async fn get_or_lease_many(&self, asks: &[Ask<'_>]) -> Result<Vec<Answer<B::Value>>> {
         let keys: Vec<_> = asks.iter().map(|ask| ask.key).collect();
-        let entries = self.0.get_many(&keys).await?;
+        let entries = present_many(&self.0, &keys).await?;
         Ok(asks.iter().zip(entries).map(|(ask, entry)| Self::answer(ask, entry)).collect())
     }
 
