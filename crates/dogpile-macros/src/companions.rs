@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
-use syn::FnArg;
+use syn::{FnArg, parse_quote};
 
 use crate::attributes;
 use crate::function::Argument;
@@ -86,6 +86,15 @@ fn original(plan: &Plan) -> TokenStream {
     let doc = format!("{} as it is written, past the cache.", function.name());
     let mut signature = function.signature.clone();
     signature.ident = plan.companion_name("original");
+    // An argument that only the attribute uses is used.
+    let used = plan.expressions();
+    for input in &mut signature.inputs {
+        if let FnArg::Typed(typed) = input
+            && !words(&typed.pat).is_disjoint(&used)
+        {
+            typed.attrs.push(parse_quote!(#[allow(unused_variables)]));
+        }
+    }
     quote! {
         #[doc = #doc]
         #[allow(clippy::same_name_method, reason = "it has the name of a companion")]

@@ -208,38 +208,37 @@ impl Plan {
         quote!(#lets let #name = #krate::CallOptions::<'_, #of>::new() #with;)
     }
 
+    /// The words of the expressions in the attribute.
+    pub(crate) fn expressions(&self) -> HashSet<String> {
+        let Options { region, namespace, key, expires_after, expiry_of, should_cache, .. } =
+            &self.options;
+        let mut all = words(quote!(#region #namespace #expires_after #expiry_of #should_cache));
+        if let Key::Parts(key) | Key::Exact(key) = key {
+            all.extend(words(key));
+        }
+        all
+    }
+
     /// The arguments that name an entry: those of which the key, the region and the options are
     /// made.
     pub(crate) fn naming(&self) -> Vec<Argument> {
-        let Options { region, namespace, key, expires_after, expiry_of, should_cache, .. } =
-            &self.options;
-        let mut named = words(quote!(#region #namespace #expires_after #expiry_of #should_cache));
-        match key {
-            Key::Parts(key) | Key::Exact(key) => named.extend(words(key)),
-            Key::AllBut(ignored) => named.extend(
-                self.arguments
-                    .iter()
-                    .filter(|argument| !ignored.contains(&argument.name))
-                    .map(|argument| argument.name.to_string()),
-            ),
-        }
+        let used = self.expressions();
+        let in_key = |name: &Ident| match &self.options.key {
+            Key::AllBut(ignored) => !ignored.contains(name),
+            Key::Parts(_) | Key::Exact(_) => false,
+        };
         let mut naming = self.arguments.clone();
-        naming.retain(|argument| named.contains(&argument.name.to_string()));
+        naming
+            .retain(|argument| in_key(&argument.name) || used.contains(&argument.name.to_string()));
         naming
     }
 
     /// The words of the code that a companion with these arguments consists of.
     pub(crate) fn words(&self, arguments: &[Argument]) -> HashSet<String> {
-        let Options { region, namespace, key, expires_after, expiry_of, should_cache, .. } =
-            &self.options;
         let value = &self.answer.value;
         let types = arguments.iter().map(|argument| &argument.of);
-        let mut all = words(quote!(
-            #region #namespace #expires_after #expiry_of #should_cache #value #(#types)*
-        ));
-        if let Key::Parts(key) | Key::Exact(key) = key {
-            all.extend(words(key));
-        }
+        let mut all = self.expressions();
+        all.extend(words(quote!(#value #(#types)*)));
         all
     }
 

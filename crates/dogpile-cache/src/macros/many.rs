@@ -76,7 +76,7 @@ pub async fn get_many<R, C, T, K>(
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
-    K: ToKey,
+    K: ToKey + Send + Sync,
 {
     region.get_many_with(keys, options).await
 }
@@ -90,7 +90,7 @@ pub async fn get_map<R, C, T, K, I, A>(
 where
     R: ReadThrough,
     C: Codec<Option<T>, Stored = R::Value>,
-    K: ToKey,
+    K: ToKey + Send + Sync,
     A: Answers<I, Cached = Option<T>>,
 {
     let found = region.get_many_with(keys, options).await?;
@@ -105,12 +105,12 @@ pub async fn set_many<R, C, T, K>(
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
-    K: ToKey,
+    K: ToKey + Send + Sync,
 {
     region.set_many_with(values, options).await
 }
 
-pub async fn invalidate_many<R: ReadThrough, C, K: ToKey>(
+pub async fn invalidate_many<R: ReadThrough, C, K: ToKey + Send + Sync>(
     region: &Region<R, C>,
     keys: &[K],
 ) -> Result<(), Error> {
@@ -128,7 +128,7 @@ pub async fn get_or_create_many<R, C, K, I, A, E, F, Fut>(
 where
     R: ReadThrough,
     C: Codec<A::Cached, Stored = R::Value>,
-    K: ToKey + Sync,
+    K: ToKey + Send + Sync,
     I: Clone + Send + Sync,
     A: Answers<I>,
     E: CachedError,
@@ -162,7 +162,7 @@ pub async fn get_or_create_many_plain<R, C, K, I, A, F, Fut>(
 where
     R: ReadThrough,
     C: Codec<A::Cached, Stored = R::Value>,
-    K: ToKey + Sync,
+    K: ToKey + Send + Sync,
     I: Clone + Send + Sync,
     A: Answers<I>,
     F: FnMut(Vec<I>) -> Fut + Send,
@@ -188,7 +188,7 @@ pub async fn refresh_many<R, C, K, I, A, E>(
 where
     R: ReadThrough,
     C: Codec<A::Cached, Stored = R::Value>,
-    K: ToKey,
+    K: ToKey + Send + Sync,
     A: Answers<I>,
     E: From<Error>,
 {
@@ -206,7 +206,7 @@ pub async fn refresh_many_plain<R, C, K, I, A>(
 where
     R: ReadThrough,
     C: Codec<A::Cached, Stored = R::Value>,
-    K: ToKey,
+    K: ToKey + Send + Sync,
     A: Answers<I>,
 {
     store(region, keys, options, items, create.await).await
@@ -223,7 +223,7 @@ async fn store<R, C, K, I, A>(
 where
     R: ReadThrough,
     C: Codec<A::Cached, Stored = R::Value>,
-    K: ToKey,
+    K: ToKey + Send + Sync,
     A: Answers<I>,
 {
     let answers = created.apart(items);
