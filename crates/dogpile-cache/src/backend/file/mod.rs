@@ -38,8 +38,8 @@ use super::memory::too_large;
 /// Reads and writes are made in place, on the calling thread, and a future of this backend is ready
 /// at the first poll: a read from the page cache takes a few microseconds, less than it takes to
 /// hand it to another thread. On a network disk that does not hold. The write that finds the folder
-/// full also sweeps it, which takes about a second for a million entries; call
-/// [`sweep`](Self::sweep) from a thread of yours now and then, and hardly a write will have to.
+/// full also sweeps it, which takes some 2 µs for each entry there is and 30 µs for each that goes;
+/// call [`sweep`](Self::sweep) from a thread of yours now and then, and hardly a write will have to.
 ///
 /// # What it does not do
 /// It does not lock: pair it with a lock between processes. Entries past
@@ -81,8 +81,8 @@ struct Shared {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FileStats {
-    /// What the folder takes on disk, in bytes, by the account that all processes keep together:
-    /// exact after a sweep, and too high rather than too low between sweeps.
+    /// What the folder takes on disk, in bytes, about: by the account that all processes keep
+    /// together. A sweep sets it right; between sweeps it grows also where a value replaces another.
     pub bytes: u64,
     /// Reads by this handle and its clones that met a damaged or foreign file.
     pub damaged: u64,
@@ -217,10 +217,14 @@ impl File {
             files.push((place::file(root, *key), format::encode(*key, entry)?));
         }
         let bytes = files.iter().map(|(_, bytes)| usage::on_disk(bytes.len() as u64)).sum();
-        let total = usage::add(root, bytes)
-            .map_err(|error| failed("write to the cache folder", root, error))?;
-        if total > self.capacity {
+        let add = || {
+            usage::add(root, bytes)
+                .map_err(|error| failed("write to the cache folder", root, error))
+        };
+        if add()? > self.capacity {
             self.sweep()?;
+            // The sweep counted what is there, and these are not yet.
+            add()?;
         }
         for (path, bytes) in files {
             write::replace(&path, &bytes, &self.shared.temp_names, self.sync)
