@@ -227,7 +227,9 @@ impl<L: LeaseBackend> Turn<L> {
     }
 
     fn land(&mut self, landing: Landing<L::Value>) {
-        self.seat.take().into_iter().for_each(|seat| seat.land(landing.clone()));
+        if let Some(seat) = self.seat.take() {
+            seat.land(landing);
+        }
     }
 
     fn give_back(&mut self) {

@@ -37,6 +37,8 @@ pub struct Dogpile<L: LeaseBackend> {
     pub(crate) options: Options,
 }
 
+type LostLeaseHook = Arc<dyn Fn(Key<'_>) + Send + Sync>;
+
 #[derive(Clone)]
 pub(crate) struct Options {
     /// Plain reads come first, and the leases are only asked on a miss.
@@ -45,7 +47,7 @@ pub(crate) struct Options {
     pub(crate) in_process: bool,
     pub(crate) background: bool,
     pub(crate) spawner: Arc<dyn Spawn>,
-    pub(crate) on_lost_lease: Option<Arc<dyn Fn(Key<'_>) + Send + Sync>>,
+    pub(crate) on_lost_lease: Option<LostLeaseHook>,
 }
 
 impl<B: Backend> Dogpile<Solo<B>> {
@@ -179,8 +181,7 @@ impl<L: LeaseBackend + 'static> Dogpile<L> {
         let key = key.to_key();
         let policy = Policy::new().with_fresh_for(Some(expires_after));
         let request = Request::new(key.as_key(), policy, &clock);
-        let served =
-            self.read_through(&request, || async { Ok(now(&clock, create().await)?) }).await?;
+        let served = self.read_through(&request, || async { now(&clock, create().await) }).await?;
         Ok(served.entry.value)
     }
 }

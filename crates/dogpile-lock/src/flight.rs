@@ -120,8 +120,8 @@ impl<V> Flights<V> {
     }
 
     fn shard(&self, key: Key<'_>) -> &Mutex<Shard<V>> {
-        let hash = self.hasher.hash_one(key) as usize;
-        &self.shards[hash % self.shards.len()]
+        let number = self.hasher.hash_one(key) % self.shards.len() as u64;
+        &self.shards[usize::try_from(number).unwrap_or_default()]
     }
 
     fn remove(&self, flight: &Arc<Flight<V>>) {

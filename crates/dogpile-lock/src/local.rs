@@ -94,8 +94,9 @@ impl LocalLock {
     }
 
     fn shard(&self, key: Key<'_>) -> MutexGuard<'_, HashMap<KeyBuf, Hold>> {
-        let hash = self.0.hasher.hash_one(key) as usize;
-        lock(&self.0.shards[hash % self.0.shards.len()])
+        let shards = &self.0.shards;
+        let number = self.0.hasher.hash_one(key) % shards.len() as u64;
+        lock(&shards[usize::try_from(number).unwrap_or_default()])
     }
 
     fn number(&self) -> u64 {

@@ -246,8 +246,9 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
     }
 
     fn serve(&mut self, key: Key<'a>, entry: Entry<L::Value>, by: ServedBy) {
+        let served = Served { entry, by };
         for position in self.open.remove(&key).into_iter().flat_map(|open| open.positions) {
-            self.served[position] = Some(Served { entry: entry.clone(), by });
+            self.served[position] = Some(served.clone());
         }
     }
 }

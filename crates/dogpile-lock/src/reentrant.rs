@@ -14,13 +14,13 @@ use crate::primitive::lock;
 /// The right to create one value, as something that can be waited for.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
-    waits_for: Mutex<Option<Arc<Turn>>>,
+    waits_for: Mutex<Option<Arc<Self>>>,
 }
 
 /// The turns of one task, innermost first.
 struct Held {
     turn: Arc<Turn>,
-    outer: Option<Arc<Held>>,
+    outer: Option<Arc<Self>>,
 }
 
 tokio::task_local! {

@@ -1,4 +1,11 @@
 //! The dogpile lock for threads, with no runtime anywhere.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

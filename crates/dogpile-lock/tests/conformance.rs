@@ -1,4 +1,11 @@
 //! Every lock and lease backend of this crate keeps the contracts.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! Creations that outlive their callers, and creations in the background.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! Creators that fail, panic, are dropped, or ask for themselves.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

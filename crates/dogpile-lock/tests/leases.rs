@@ -1,4 +1,11 @@
 //! Leases end, are kept alive by a heartbeat, and fence late holders.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

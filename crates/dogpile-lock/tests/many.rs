@@ -1,4 +1,11 @@
 //! Many keys at once are single-flight too.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,6 +1,13 @@
 //! The lock between real processes, some of which are killed.
 //!
 //! The test binary runs itself: with `DOGPILE_ROLE` set, [`child`] plays that role.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! One caller creates; the others are served the previous value, or wait.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! A write or delete during a creation wins over the value being created.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! What the tests of the dogpile lock share.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::panic, clippy::unwrap_in_result, clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
