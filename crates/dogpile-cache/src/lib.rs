@@ -7,9 +7,11 @@ mod region;
 
 pub mod backend;
 pub mod codec;
+#[cfg(feature = "config")]
 pub mod config;
 pub mod key;
 pub mod layer;
+pub mod python;
 
 pub use crate::clock::CoarseClock;
 #[cfg(feature = "macros")]

@@ -1,5 +1,10 @@
 //! Reading a value that is created if it has to be.
 
+#![expect(
+    clippy::manual_async_fn,
+    reason = "the compiler cannot see that an `async fn` with a borrowing creator is Send; it is told"
+)]
+
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! Reading many values of which some are created.
 
+#![expect(
+    clippy::manual_async_fn,
+    reason = "the compiler cannot see that an `async fn` with a borrowing creator is Send; it is told"
+)]
+
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,13 @@
 //! What a region promises, by topic, on an injected clock.
 
+#![cfg(all(feature = "json", feature = "sha"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests may fail as tests do"
+)]
+
 mod create;
 mod damage;
 mod down;

@@ -176,7 +176,7 @@ async fn stale_ones_are_served_while_somebody_creates() {
 #[tokio::test]
 async fn each_value_may_decide_whether_and_how_long() {
     let (region, clock) = region();
-    let only_even = |_: dogpile_cache::Key<'_>, value: &u64| value % 2 == 0;
+    let only_even = |_: dogpile_cache::Key<'_>, value: &u64| value.is_multiple_of(2);
     let of = |value: &u64| Expiry::after(seconds(*value));
     let options = CallOptions::new().with_should_cache(&only_even).with_expiry_of(&of);
     let keys = [1_u64, 2, 3, 4];
