@@ -1,5 +1,6 @@
 //! `#[cached_multi]`: one entry for each item of a call.
 #![cfg(feature = "macros")]
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 #[path = "cached/support.rs"]
 mod support;

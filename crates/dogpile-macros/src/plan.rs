@@ -71,9 +71,12 @@ impl Plan {
             GenericParam::Const(_) => name.clone(),
             _ => format!("std::any::type_name::<{name}>()"),
         });
+        let key = match &parts[..] {
+            [one] => one.clone(),
+            parts => format!("({})", parts.join(", ")),
+        };
         let message = format!(
-            "the key does not tell one `{name}` from another: name it, as in `key = ({})`",
-            parts.join(", "),
+            "the key does not tell one `{name}` from another: name it, as in `key = {key}`"
         );
         Err(Error::new_spanned(lost, message))
     }

@@ -1,9 +1,9 @@
 //! `#[cached]`: one call, one entry.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Error, ReceiverKind, Result};
+use syn::{Error, Path, ReceiverKind, Result};
 
 use crate::companions::{Companion, Takes, declare, link, result};
 use crate::options::Options;
@@ -205,8 +205,8 @@ fn copied(plan: &Plan) -> TokenStream {
 
 /// How errors of the creation come back to the caller, decided by the type of the error.
 pub(crate) fn errors(plan: &Plan) -> TokenStream {
-    let krate = &plan.options.krate;
     let whole = &plan.answer.whole;
+    let krate = at(&plan.options.krate, whole.span());
     quote_spanned!(whole.span()=> {
         #[allow(unused_imports, reason = "an error that can be cloned does not need it")]
         use #krate::__private::KeptByItsMaker as _;
@@ -216,11 +216,20 @@ pub(crate) fn errors(plan: &Plan) -> TokenStream {
 
 /// Refuses a `Result` that goes by another name, whose errors would be cached.
 pub(crate) fn plain(plan: &Plan) -> TokenStream {
-    let krate = &plan.options.krate;
     let whole = &plan.answer.whole;
+    let krate = at(&plan.options.krate, whole.span());
     quote_spanned!(whole.span()=> {
         #[allow(unused_imports, reason = "a `Result` does not get there")]
         use #krate::__private::NoResult as _;
         #krate::__private::Plain::<#whole>::new().check();
     })
+}
+
+/// The same path, blamed on other code.
+fn at(path: &Path, span: Span) -> TokenStream {
+    let moved = path.to_token_stream().into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    moved.collect()
 }

@@ -11,8 +11,14 @@ use dogpile_core::Error;
 pub(super) type AnyError = Box<dyn StdError + Send + Sync>;
 
 /// What the error of a cached function has to be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell that the cache failed",
+    label = "its error cannot tell that the cache failed",
+    note = "`{Self}` has to be an error that is `Send` and implements `From<dogpile_cache::Error>`"
+)]
 pub trait CachedError: From<Error> + Into<AnyError> + fmt::Display + Send {}
 
+#[diagnostic::do_not_recommend]
 impl<E: From<Error> + Into<AnyError> + fmt::Display + Send> CachedError for E {}
 
 /// How the errors of a function that returns `R` come back.
@@ -32,11 +38,14 @@ impl<R> ErrorsOf<R> {
 }
 
 impl<T, E: Clone + StdError + Send + Sync + 'static> ErrorsOf<Result<T, E>> {
-    pub fn rule(&self) -> Errors<E> {
+    pub fn rule(&self) -> Errors<E>
+    where
+        E: CachedError,
+    {
         Errors {
             tell: |error, _| Box::new(error),
             tell_all: |error| Box::new(error),
-            recover: |told| told.creation().cloned(),
+            recover: |told| told.creation().cloned().unwrap_or_else(|| E::from(told)),
         }
     }
 }
@@ -59,7 +68,7 @@ impl<T, E> KeptByItsMaker<E> for ErrorsOf<Result<T, E>> {
                 words.into()
             },
             tell_all: Into::into,
-            recover: |_| None,
+            recover: E::from,
         }
     }
 }
@@ -71,11 +80,11 @@ pub struct Errors<E> {
     tell: fn(E, &Mutex<Option<E>>) -> AnyError,
     /// The same where no caller is its maker.
     tell_all: fn(E) -> AnyError,
-    /// The error again, from what was told.
-    recover: fn(&Error) -> Option<E>,
+    /// An error again, from what was told.
+    recover: fn(Error) -> E,
 }
 
-impl<E: From<Error>> Errors<E> {
+impl<E> Errors<E> {
     pub(super) fn tell(&self, error: E, kept: &Mutex<Option<E>>) -> AnyError {
         (self.tell)(error, kept)
     }
@@ -86,8 +95,7 @@ impl<E: From<Error>> Errors<E> {
 
     pub(super) fn recover(&self, kept: Option<&Mutex<Option<E>>>, told: Error) -> E {
         kept.and_then(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).take())
-            .or_else(|| (self.recover)(&told))
-            .unwrap_or_else(|| E::from(told))
+            .unwrap_or_else(|| (self.recover)(told))
     }
 }
 

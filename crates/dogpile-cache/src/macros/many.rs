@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use dogpile_core::{BuiltKey, Codec, Error, ErrorKind, ReadThrough, ToKey};
 
-use super::errors::{CachedError, Errors};
+use super::errors::Errors;
 use crate::{CallOptions, Region};
 
 /// What a function of many items returns: an answer for each, or a map from which some are missing.
@@ -131,7 +131,7 @@ where
     K: ToKey + Send + Sync,
     I: Clone + Send + Sync,
     A: Answers<I>,
-    E: CachedError,
+    E: Send,
     F: FnMut(Vec<I>) -> Fut + Send,
     Fut: Future<Output = Result<A, E>> + Send,
 {

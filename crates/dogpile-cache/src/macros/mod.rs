@@ -1,12 +1,12 @@
 //! The face of `#[cached]` and `#[cached_multi]`, and what the code they generate calls.
 
-#[expect(missing_docs, reason = "only generated code calls it")]
+#[expect(missing_docs, clippy::must_use_candidate, reason = "only generated code calls it")]
 mod errors;
 #[expect(missing_docs, clippy::missing_errors_doc, reason = "only generated code calls it")]
 mod many;
 #[expect(missing_docs, clippy::missing_errors_doc, reason = "only generated code calls it")]
 mod one;
-#[expect(missing_docs, reason = "only generated code calls it")]
+#[expect(missing_docs, clippy::must_use_candidate, reason = "only generated code calls it")]
 pub mod support;
 
 /// Caches what an async function answers, by its arguments.

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use dogpile_core::{Codec, Error, ReadThrough, ToKey};
 
-use super::errors::{CachedError, Errors};
+use super::errors::Errors;
 use crate::{CallOptions, Region};
 
 pub async fn get<R, C, T>(
@@ -52,7 +52,7 @@ where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
     T: Send,
-    E: CachedError,
+    E: Send,
     F: FnOnce() -> Fut + Send,
     Fut: Future<Output = Result<T, E>> + Send,
 {
@@ -73,7 +73,7 @@ where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
     T: Send,
-    E: CachedError,
+    E: Send,
     F: FnOnce() -> Fut + Send,
     Fut: Future<Output = Result<T, E>> + Send,
 {
@@ -94,7 +94,7 @@ where
     R: ReadThrough + 'static,
     C: Codec<T, Stored = R::Value> + 'static,
     T: Send + 'static,
-    E: CachedError + 'static,
+    E: Send + 'static,
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, E>> + Send + 'static,
 {

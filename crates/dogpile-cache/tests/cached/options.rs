@@ -51,12 +51,12 @@ impl Test {
     }
 
     #[cached(region = self.region, should_cache = |n: &u64| *n >= 3)]
-    async fn from_the_third(&self) -> u64 {
+    async fn third_on(&self) -> u64 {
         self.calls.next()
     }
 
     #[cached(region = self.region, should_cache = |n| *n >= least)]
-    async fn from(&self, least: u64) -> u64 {
+    async fn at_least(&self, least: u64) -> u64 {
         self.calls.next()
     }
 
@@ -116,17 +116,17 @@ async fn the_value_can_say_how_long_it_is_fresh() -> Result<(), Error> {
 #[tokio::test]
 async fn a_value_can_be_kept_out_of_the_cache() -> Result<(), Error> {
     let test = Test::new();
-    assert_eq!(test.from_the_third().await, 1);
-    assert_eq!(test.from_the_third_refresh().await?, 2);
-    assert_eq!(test.from_the_third_get().await?, None);
-    assert_eq!(test.from_the_third().await, 3);
-    assert_eq!(test.from_the_third().await, 3);
+    assert_eq!(test.third_on().await, 1);
+    assert_eq!(test.third_on_refresh().await?, 2);
+    assert_eq!(test.third_on_get().await?, None);
+    assert_eq!(test.third_on().await, 3);
+    assert_eq!(test.third_on().await, 3);
     // What is set by hand is not asked about.
-    test.from_the_third_set(&0).await?;
-    assert_eq!(test.from_the_third().await, 0);
+    test.third_on_set(&0).await?;
+    assert_eq!(test.third_on().await, 0);
 
     let test = Test::new();
-    assert_eq!((test.from(2).await, test.from(2).await, test.from(2).await), (1, 2, 2));
+    assert_eq!((test.at_least(2).await, test.at_least(2).await, test.at_least(2).await), (1, 2, 2));
 
     let test = Test::new();
     assert_eq!(
