@@ -3,7 +3,17 @@
 use std::collections::HashSet;
 
 use dogpile_cache::backend::MemoryCounter;
+use dogpile_conformance::{Subject, counter_suite};
 use dogpile_core::{Counter, ErrorKind, Key};
+
+mod conformance {
+    use super::*;
+
+    counter_suite!(async {
+        let counter = MemoryCounter::new();
+        Subject::new(counter.clone()).with_other(counter)
+    });
+}
 
 #[tokio::test]
 async fn it_counts_from_zero_by_key() {

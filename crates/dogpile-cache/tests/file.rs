@@ -1,5 +1,7 @@
 //! The file backend in one process: its format, its errors, what it makes of damage.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

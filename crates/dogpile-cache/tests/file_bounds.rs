@@ -1,5 +1,7 @@
 //! The file backend keeps its folder within bounds.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::fs::{self, FileTimes};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

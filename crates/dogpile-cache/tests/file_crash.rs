@@ -2,6 +2,8 @@
 //!
 //! The child processes are this test binary, told by a variable what to be.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -14,7 +16,7 @@ use dogpile_core::{Backend, BackendExt, Entry, Key, Timestamp};
 use tempfile::TempDir;
 
 const FOLDER: &str = "DOGPILE_TEST_FOLDER";
-const KEYS: u64 = 8;
+const KEYS: usize = 8;
 
 /// A value that shows whether it is whole: its number, and as many bytes as the number says, made
 /// from it.
@@ -30,8 +32,13 @@ fn number_of(read: &Bytes) -> u64 {
     number
 }
 
+/// Which of the keys a number is written to.
+fn slot(n: u64) -> usize {
+    usize::try_from(n).unwrap() % KEYS
+}
+
 fn key(n: u64) -> String {
-    format!("key {}", n % KEYS)
+    format!("key {}", slot(n))
 }
 
 /// Half of the keys are fields of a group.
@@ -45,7 +52,10 @@ async fn set(file: &File, n: u64) {
 
 async fn get(file: &File, n: u64) -> Option<u64> {
     let name = key(n);
-    let key = if n % 2 == 0 { Key::name(&name) } else { Key::field("group", &name) };
+    let key = match n % 2 {
+        0 => Key::name(&name),
+        _ => Key::field("group", &name),
+    };
     let entry = file.get(key).await.unwrap()?;
     let number = number_of(&entry.value);
     assert_eq!(entry.created.as_millis(), number);
@@ -60,7 +70,7 @@ async fn child() {
     let folder = env::var_os(FOLDER).unwrap();
     let file = File::open(folder).unwrap();
     let mut next = 0;
-    for n in 0..KEYS {
+    for n in (0..).take(KEYS) {
         next = next.max(get(&file, n).await.map_or(0, |number| number + 1));
     }
     let mut out = std::io::stdout().lock();
@@ -96,7 +106,7 @@ fn written(line: &str) -> Option<u64> {
 async fn a_kill_loses_nothing_that_was_written_and_tears_nothing() {
     let folder = TempDir::new().unwrap();
     let file = File::open(folder.path()).unwrap();
-    let mut last = [None; KEYS as usize];
+    let mut last = [None; KEYS];
     let (started, mut rounds) = (Instant::now(), 0);
     while rounds < 100 && (rounds < 20 || started.elapsed() < Duration::from_secs(10)) {
         let mut child = spawn(folder.path());
@@ -120,7 +130,7 @@ async fn a_kill_loses_nothing_that_was_written_and_tears_nothing() {
         let rest = kill(child, &mut said);
         lines.extend(rest.iter().rev().skip(1).rev());
         for n in lines {
-            last[usize::try_from(n % KEYS).unwrap()] = Some(n);
+            last[slot(n)] = Some(n);
         }
         for (n, last) in (0..).zip(last) {
             let found = get(&file, n).await;
@@ -149,7 +159,7 @@ async fn processes_see_each_others_writes_and_deletions_at_once() {
     }
     kill(child, &mut said);
     file.delete_group(b"group").await.unwrap();
-    for n in 0..KEYS {
+    for n in (0..).take(KEYS) {
         let other = File::open(folder.path()).unwrap();
         assert_eq!(get(&other, n).await.is_some(), n % 2 == 0);
     }

@@ -1,5 +1,7 @@
 //! The backends in memory: what they keep, and what they let go of.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

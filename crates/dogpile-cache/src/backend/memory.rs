@@ -71,6 +71,11 @@ impl<V: Clone + Send + Sync + 'static> Memory<V> {
     /// assert_eq!(megabyte.weight(), 0);
     /// ```
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "options can be built once both capacities are set"
+    )]
     pub fn weighted(
         capacity: u64,
         weigh: impl Fn(Key<'_>, &V) -> u64 + Send + Sync + 'static,
@@ -80,7 +85,6 @@ impl<V: Clone + Send + Sync + 'static> Memory<V> {
         let parts = if capacity < 8 * 1024 { 1 } else { 8 };
         // How many entries that makes is a guess, which may be wrong by far before it costs hits.
         let guess = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(4096, 1 << 20);
-        #[expect(clippy::expect_used, reason = "it fails only where a capacity is not set")]
         let options = OptionsBuilder::new()
             .estimated_items_capacity(guess)
             .weight_capacity(capacity)

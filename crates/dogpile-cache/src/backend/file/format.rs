@@ -75,8 +75,8 @@ pub(super) fn encode(key: Key<'_>, entry: &Entry<Bytes>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(super) fn decode(key: Key<'_>, bytes: Bytes) -> Found {
-    match decode_any(&bytes) {
+pub(super) fn decode(key: Key<'_>, bytes: &Bytes) -> Found {
+    match decode_any(bytes) {
         None => Found::Damaged,
         Some((its, _)) if its != key => Found::Other,
         Some((_, entry)) => Found::Entry(entry.map(|length| bytes.slice(bytes.len() - length..))),

@@ -201,7 +201,7 @@ impl File {
         match file.read_exact(&mut bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Found::Damaged),
             Err(error) => Err(error),
-            Ok(()) => Ok(format::decode(key, bytes.into())),
+            Ok(()) => Ok(format::decode(key, &bytes.into())),
         }
     }
 
