@@ -9,10 +9,10 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use dogpile_cache::Region;
-use dogpile_cache::backend::{Memory, MemoryBytes};
+use dogpile_cache::backend::{File, Memory, MemoryBytes};
 use dogpile_cache::codec::{MsgPack, Object, Shared, Typed};
 use dogpile_core::{Codec, DynBackend, DynLock, ReadThrough};
-use dogpile_lock::{Dogpile, LocalLock, Paired, Solo};
+use dogpile_lock::{Dogpile, FileLock, LocalLock, Paired, Solo};
 use tokio::sync::Barrier;
 
 const CALLERS: usize = 50;
@@ -71,6 +71,14 @@ async fn values_as_bytes() {
 async fn a_lock_of_the_callers_choice() {
     let store = Dogpile::with_lock(Memory::new(100), LocalLock::new());
     one_creation_for_all(Region::new(store, Shared)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_a_lock_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = File::open(folder.path().join("values")).unwrap();
+    let lock = FileLock::open(folder.path().join("locks")).unwrap();
+    one_creation_for_all(Region::new(Dogpile::with_lock(files, lock), MsgPack)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
