@@ -15,6 +15,7 @@ pub mod locator;
 pub mod lock;
 pub mod read_through;
 pub mod torture;
+pub mod wrong;
 
 pub use crate::clock::ManualClock;
 pub use crate::faulty::Faulty;

@@ -68,7 +68,8 @@ macro_rules! properties {
         #[doc(hidden)]
         #[macro_export]
         macro_rules! $list {
-            ($then:path, $args:tt) => { $then! { $args $($name)* } };
+            (@tests $args:tt) => { $crate::__tests! { $args $($name)* } };
+            ($then:ident, $args:tt) => { $then! { $args $($name)* } };
         }
     };
 }
@@ -83,7 +84,7 @@ macro_rules! __suite {
             #[allow(unused_imports, reason = "it is named to see that it exists")]
             use $crate::$module::$skip as _;
         };)*
-        $crate::$list! { $crate::__tests, [$module, $make, [$($skip),*]] }
+        $crate::$list! { @tests [$module, $make, [$($skip),*]] }
     };
 }
 

@@ -15,12 +15,16 @@ pub async fn nothing_is_none<B: Backend<Value: Sample>>(subject: &Subject<B>) {
     assert!(found.is_none(), "a key that was never set was found: {found:?}");
 }
 
-/// What is set is found, and nothing else is.
+/// What is set is found under its name, and under no other that starts or ends alike.
 pub async fn what_is_set_is_found<B: Backend<Value: Sample>>(subject: &Subject<B>) {
     let name = subject.name("set");
     set(&**subject, &name, entry(subject, 1)).await;
     let found = get(&**subject, &name).await;
     expect_value(found.as_ref(), &B::Value::sample(1, 32), "what was set was not found");
+    for other in [&name[..name.len() - 1], &name[1..], &format!("{name} "), &format!("{name}x")] {
+        let found = get(&**subject, other).await;
+        assert!(found.is_none(), "what was set under {name:?} was found under {other:?}");
+    }
 }
 
 /// A second set replaces the first.

@@ -1,0 +1,96 @@
+//! Every suite passes on a sound implementation, and each of its properties fails on a wrong one: on
+//! each flaw fail exactly the properties that the flaw names.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dogpile_conformance::{ManualClock, Subject};
+
+/// The properties of a contract, as `(name, run it on this subject)`.
+macro_rules! all {
+    ([$module:ident, $subject:ty] $($name:ident)*) => {
+        [$((
+            stringify!($name),
+            (|subject: $subject| dogpile_conformance::run(async move {
+                dogpile_conformance::$module::$name(&subject).await
+            })) as fn($subject),
+        )),*]
+    };
+}
+
+/// Runs every property on the sound implementation and on each flaw, and compares what failed with
+/// what the flaw says.
+fn see<F, S>(
+    flaws: &[F],
+    breaks: impl Fn(F) -> &'static [&'static str] + Sync,
+    properties: &[(&'static str, fn(S))],
+    make: impl Fn(Option<F>) -> S + Sync,
+) where
+    F: Copy + std::fmt::Debug + Send + Sync,
+{
+    quiet();
+    let wrong = std::sync::Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    let cases: Vec<_> = std::iter::once(None).chain(flaws.iter().copied().map(Some)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(flaw) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let fails = |(_, property): &&(&str, fn(S))| {
+                        let subject = make(*flaw);
+                        catch_unwind(AssertUnwindSafe(|| property(subject))).is_err()
+                    };
+                    let mut failed: Vec<_> =
+                        properties.iter().filter(fails).map(|(name, _)| *name).collect();
+                    let mut expected = flaw.map_or(Vec::new(), |flaw| breaks(flaw).to_vec());
+                    failed.sort_unstable();
+                    expected.sort_unstable();
+                    if failed != expected {
+                        wrong
+                            .lock()
+                            .unwrap()
+                            .push(format!("{flaw:?} broke {failed:?}, not {expected:?}"));
+                    }
+                }
+            });
+        }
+    });
+    let mut made_for = BTreeMap::new();
+    flaws.iter().for_each(|flaw| *made_for.entry(breaks(*flaw)[0]).or_insert(0) += 1);
+    let unproven: Vec<_> = properties
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !made_for.contains_key(name))
+        .collect();
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(unproven.is_empty(), "no flaw is made for {unproven:?}");
+}
+
+/// Properties fail here by the thousand; their messages are for other tests.
+fn quiet() {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let here = info.location().is_some_and(|place| place.file().contains("tests"));
+            if here {
+                usual(info);
+            }
+        }));
+    });
+}
+
+#[test]
+fn backend() {
+    use dogpile_conformance::wrong::{BackendFlaw, WrongBackend};
+    let properties =
+        dogpile_conformance::__backend_properties!(all, [backend, Subject<WrongBackend>]);
+    see(BackendFlaw::ALL, BackendFlaw::breaks, &properties, |flaw| {
+        let clock = ManualClock::new();
+        let backend = WrongBackend::new(flaw, clock.clone());
+        Subject::new(backend.clone()).with_other(backend).with_clock(clock)
+    });
+}
