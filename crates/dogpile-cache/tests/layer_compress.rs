@@ -1,6 +1,7 @@
 //! Compression: what is stored, what is read back, and what hostile bytes can do.
 
 #![cfg(all(feature = "zstd", feature = "lz4"))]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use bytes::Bytes;
 use dogpile_cache::backend::{Memory, MemoryBytes};
