@@ -82,6 +82,18 @@ fn build_what_is_shipped(workspace: &Workspace) -> Result<()> {
     shell::run(shell::cargo(&folder, &check).arg(&workspace.target))
 }
 
+/// The profiles of a manifest: with the same ones, dependencies that are built need not be again.
+fn profiles(manifest: &str) -> String {
+    let mut inside = false;
+    let lines = manifest.lines().filter(|line| {
+        if line.starts_with('[') {
+            inside = line.starts_with("[profile.");
+        }
+        inside
+    });
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +107,11 @@ mod tests {
         files.retain(|&file| file != "LICENSE-MIT");
         files.push("notes.txt");
         assert_eq!(complaints(&files), ["does not ship LICENSE-MIT", "ships notes.txt"]);
+    }
+
+    #[test]
+    fn profiles_are_taken_from_the_manifest_and_nothing_else_is() {
+        let manifest = "[workspace]\na = 1\n\n[profile.dev]\nb = 2\n\n[lints]\nc = 3\n";
+        assert_eq!(profiles(manifest), "[profile.dev]\nb = 2\n\n");
     }
 }

@@ -44,9 +44,8 @@ pub(crate) fn demo(arguments: &[String]) -> Result<Ending> {
 
 /// The API documentation of the published crates.
 pub(crate) fn build_docs(workspace: &Workspace) -> Result<()> {
-    let mut command = shell::cargo(&workspace.root, &["doc", "--no-deps", "--all-features"]);
-    for package in &workspace.crates {
-        command.args(["--package", &package.name]);
-    }
+    let arguments = ["doc", "--workspace", "--exclude", "tests", "--exclude", "xtask"];
+    let mut command = shell::cargo(&workspace.root, &arguments);
+    command.args(["--no-deps", "--all-features"]);
     shell::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
