@@ -119,7 +119,7 @@ impl Epochs {
         let mut slots: Vec<_> =
             keys.map(|slot| (slot, self.slots[slot].load(Ordering::Acquire))).collect();
         slots.sort_unstable();
-        slots.dedup();
+        slots.dedup_by_key(|(slot, _)| *slot);
         Write { epochs: self, slots }
     }
 
@@ -134,16 +134,13 @@ struct Write<'e> {
 }
 
 impl Write<'_> {
-    /// Raises the epochs now. The new epoch of a slot, if no other write came between: only then is
-    /// it certain that what this one wrote is what the far tier keeps.
-    fn end(mut self) -> Vec<(usize, u64)> {
-        let mut alone = Vec::with_capacity(self.slots.len());
-        for (slot, before) in std::mem::take(&mut self.slots) {
-            if self.epochs.slots[slot].fetch_add(1, Ordering::AcqRel) == before {
-                alone.push((slot, before.wrapping_add(1)));
-            }
-        }
-        alone
+    /// The epoch that the end of this write brings to a key. If another write came between, the
+    /// epoch is past it already, and what carries it is void: which of the two the far tier kept,
+    /// nobody knows.
+    fn next(&self, key: Key<'_>) -> Option<u64> {
+        let slot = self.epochs.slot(key);
+        let at = self.slots.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        Some(self.slots[at].1.wrapping_add(1))
     }
 }
 
@@ -209,18 +206,15 @@ impl<N: Backend<Value = Bytes>, F> Tiered<N, F> {
         let _ = self.near.set_many(&items, &options).await;
     }
 
-    /// What was just written, kept near where no other write came between.
+    /// Ends a write, and keeps near what was written.
     async fn bring_written<'k>(
         &self,
         write: Write<'_>,
         items: impl Iterator<Item = (Key<'k>, &'k Entry<Bytes>)>,
     ) {
-        let alone = write.end();
-        let epoch = |key| {
-            let at = alone.binary_search_by_key(&self.epochs.slot(key), |(slot, _)| *slot).ok()?;
-            Some(alone[at].1)
-        };
-        self.bring_near(items.filter_map(|(key, e)| Some((key, epoch(key)?, e))).collect()).await;
+        let news = items.filter_map(|(key, entry)| Some((key, write.next(key)?, entry))).collect();
+        drop(write);
+        self.bring_near(news).await;
     }
 
     fn asked(&self) -> Freshness {
