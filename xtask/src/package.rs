@@ -74,8 +74,9 @@ fn build_what_is_shipped(workspace: &Workspace) -> Result<()> {
         shell::read(tar.arg("--file").arg(packed))?;
         patches.push_str(&format!("{name} = {{ path = \"{name}-{version}\" }}\n"));
     }
-    let manifest =
-        format!("[workspace]\nresolver = \"3\"\nmembers = [\"*\"]\n\n[patch.crates-io]\n{patches}");
+    let profiles = profiles(&fs::read_to_string(workspace.root.join("Cargo.toml"))?);
+    let workspace_table = "[workspace]\nresolver = \"3\"\nmembers = [\"*\"]\n";
+    let manifest = format!("{workspace_table}\n[patch.crates-io]\n{patches}\n{profiles}");
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::copy(workspace.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let check = ["check", "--workspace", "--all-features", "--target-dir"];
