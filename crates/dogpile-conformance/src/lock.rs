@@ -21,7 +21,6 @@ pub use self::wait::*;
 use crate::suite::{Must, properties, stop};
 
 properties! { __lock_properties,
-    a_free_lock_is_given
     a_held_lock_is_refused
     one_of_many_gets_the_lock
     unlock_frees

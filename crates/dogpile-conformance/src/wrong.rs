@@ -21,10 +21,12 @@
 //! ```
 
 mod backend;
+mod lock;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::backend::{BackendFlaw, WrongBackend};
+pub use self::lock::{LockFlaw, WrongLock};
 
 /// Declares the flaws of one contract, each with the properties it breaks.
 macro_rules! flaws {
@@ -54,6 +56,6 @@ macro_rules! flaws {
 use flaws;
 
 /// A lock that a panicking property does not spoil.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

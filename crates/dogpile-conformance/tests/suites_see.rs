@@ -94,3 +94,14 @@ fn backend() {
         Subject::new(backend.clone()).with_other(backend).with_clock(clock)
     });
 }
+
+#[test]
+fn lock() {
+    use dogpile_conformance::wrong::{LockFlaw, WrongLock};
+    let properties = dogpile_conformance::__lock_properties!(all, [lock, Subject<WrongLock>]);
+    see(LockFlaw::ALL, LockFlaw::breaks, &properties, |flaw| {
+        let clock = ManualClock::new();
+        let lock = WrongLock::new(flaw, clock.clone());
+        Subject::new(lock.clone()).with_other(lock).with_clock(clock)
+    });
+}

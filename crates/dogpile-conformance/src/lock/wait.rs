@@ -1,7 +1,6 @@
 //! Waiting for the lock.
 
-use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dogpile_core::{Key, Lease, Lock};
 use tokio::task::JoinSet;
@@ -17,14 +16,12 @@ const SOON: Duration = Duration::from_secs(2);
 pub async fn waiting_for_a_free_lock_is_no_wait<L: Lock>(subject: &Subject<L>) {
     let name = subject.name("wait for nothing");
     let key = Key::name(&name);
-    let since = Instant::now();
-    subject.wait(key, LONG).await;
-    assert!(since.elapsed() < SOON, "waiting for a lock that nobody ever held took long");
+    let waited = tokio::time::timeout(SOON, subject.wait(key, LONG)).await;
+    assert!(waited.is_ok(), "waiting for a lock that nobody ever held took more than {SOON:?}");
     let lease = take(&**subject, key, LONG, "a free lock was refused").await;
     let _ = subject.unlock(key, lease).await.must("unlocking");
-    let since = Instant::now();
-    subject.wait(key, LONG).await;
-    assert!(since.elapsed() < SOON, "waiting for a lock that had been given back took long");
+    let waited = tokio::time::timeout(SOON, subject.wait(key, LONG)).await;
+    assert!(waited.is_ok(), "waiting for a lock that had been given back took more than {SOON:?}");
 }
 
 /// A waiter returns soon after the lock is given back.
@@ -57,13 +54,7 @@ async fn ends_a_wait<L: Lock + 'static>(
     let lease = take(&**subject, key, LONG, "a free lock was refused").await;
     let waiters = waiting(subject, &name, 1).await;
     end(key, lease).await;
-    let since = Instant::now();
-    waiters.join_all().await;
-    assert!(
-        since.elapsed() < SOON,
-        "{what} did not wake a waiter, which slept on for {:?}",
-        since.elapsed()
-    );
+    expect_woken(waiters, &format!("a waiter slept on after {what}")).await;
 }
 
 /// A waiter returns at the latest after the time it allowed, though the lock is still held.
@@ -72,8 +63,8 @@ pub async fn a_wait_has_an_end<L: Lock>(subject: &Subject<L>) {
     let key = Key::name(&name);
     take(&**subject, key, LONG, "a free lock was refused").await;
     for at_most in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(100)] {
-        let wait = bounded(SOON, subject.wait(key, at_most));
-        assert!(wait.await, "a wait of at most {at_most:?} did not return within {SOON:?}");
+        let ended = tokio::time::timeout(SOON, subject.wait(key, at_most)).await;
+        assert!(ended.is_ok(), "a wait of at most {at_most:?} did not return within {SOON:?}");
     }
 }
 
@@ -84,9 +75,7 @@ pub async fn many_waiters_are_all_woken<L: Lock + 'static>(subject: &Subject<L>)
     let lease = take(&**subject, key, LONG, "a free lock was refused").await;
     let waiters = waiting(subject, &name, 100).await;
     let _ = subject.unlock(key, lease).await.must("unlocking");
-    let since = Instant::now();
-    waiters.join_all().await;
-    assert!(since.elapsed() < SOON, "100 waiters were not all woken by one unlock");
+    expect_woken(waiters, "of 100 waiters, one slept on after an unlock").await;
 }
 
 /// After 10,000 waits that were given up, the lock works and wakes as before.
@@ -99,9 +88,7 @@ pub async fn cancelled_waits_leak_nothing<L: Lock + 'static>(subject: &Subject<L
     }
     let waiters = waiting(subject, &name, 1).await;
     let _ = subject.unlock(key, lease).await.must("unlocking");
-    let since = Instant::now();
-    waiters.join_all().await;
-    assert!(since.elapsed() < SOON, "after 10,000 cancelled waits, an unlock wakes nobody");
+    expect_woken(waiters, "after 10,000 cancelled waits, a waiter slept on after an unlock").await;
     take(&**subject, key, LONG, "after 10,000 cancelled waits, a free lock was refused").await;
 }
 
@@ -116,6 +103,7 @@ async fn waiting<L: Lock + 'static>(subject: &Subject<L>, name: &str, count: usi
     tasks
 }
 
-async fn bounded(at_most: Duration, wait: impl Future<Output = ()>) -> bool {
-    tokio::time::timeout(at_most, wait).await.is_ok()
+async fn expect_woken(waiters: JoinSet<()>, broken: &str) {
+    let woken = tokio::time::timeout(SOON, waiters.join_all()).await;
+    assert!(woken.is_ok(), "{broken} for more than {SOON:?}");
 }

@@ -10,7 +10,7 @@ use dogpile_core::{
 };
 use tokio::task::yield_now;
 
-use super::{flaws, lock};
+use super::{flaws, locked};
 use crate::ManualClock;
 
 flaws! {
@@ -191,14 +191,14 @@ impl WrongBackend {
         let half = entry.value.len() / 2;
         match self.flaw {
             Some(BackendFlaw::WritesHalves) if (500..5_000).contains(&half) => {
-                if let Some(kept) = lock(&self.state).kept.get_mut(&self.slot(key)) {
+                if let Some(kept) = locked(&self.state).kept.get_mut(&self.slot(key)) {
                     kept.entry.value =
                         [&entry.value[..half], &kept.entry.value[half..]].concat().into();
                 }
                 yield_now().await;
             }
             Some(BackendFlaw::RemovesFirst) if half >= 32_768 => {
-                lock(&self.state).kept.remove(&self.slot(key));
+                locked(&self.state).kept.remove(&self.slot(key));
                 yield_now().await;
             }
             _ => {}
@@ -230,7 +230,7 @@ impl WrongBackend {
         } else {
             sizes.push(entry.value.len());
         }
-        lock(&self.own).insert(slot.clone(), entry.clone());
+        locked(&self.own).insert(slot.clone(), entry.clone());
         state
             .kept
             .insert(slot, Kept { entry, until, group: key.group().map(<[u8]>::to_vec), sizes });
@@ -253,13 +253,13 @@ impl Backend for WrongBackend {
 
     async fn get(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
         let slot = self.slot(key);
-        let mut found = self.found(&lock(&self.state), key);
+        let mut found = self.found(&locked(&self.state), key);
         match self.flaw {
-            Some(BackendFlaw::MakesUpEntries) if !lock(&self.state).touched => {
+            Some(BackendFlaw::MakesUpEntries) if !locked(&self.state).touched => {
                 found = Some(Entry::new(self.clock.now(), Bytes::from_static(b"made up")));
             }
             Some(BackendFlaw::CompletesNames) if found.is_none() && key.group().is_none() => {
-                let state = lock(&self.state);
+                let state = locked(&self.state);
                 let longer = state.kept.iter().find(|(slot, _)| {
                     slot.as_key().group().is_none()
                         && slot.as_key().as_bytes().starts_with(key.as_bytes())
@@ -267,14 +267,14 @@ impl Backend for WrongBackend {
                 found = longer.map(|(_, kept)| kept.entry.clone());
             }
             Some(BackendFlaw::TrustsItsOwnWrites) => {
-                found = lock(&self.own).get(&slot).cloned().or(found);
+                found = locked(&self.own).get(&slot).cloned().or(found);
             }
             Some(BackendFlaw::MixesUpAnswers)
                 if found.as_ref().is_some_and(|entry| entry.value.len() <= 32) =>
             {
-                lock(&self.state).answers.push_back(found);
+                locked(&self.state).answers.push_back(found);
                 yield_now().await;
-                found = lock(&self.state).answers.pop_front().flatten();
+                found = locked(&self.state).answers.pop_front().flatten();
             }
             _ => {}
         }
@@ -285,7 +285,7 @@ impl Backend for WrongBackend {
         if self.has(BackendFlaw::TripsForNothing) && keys.is_empty() {
             yield_now().await;
         }
-        let state = lock(&self.state);
+        let state = locked(&self.state);
         let mut found: Vec<_> = keys.iter().map(|key| self.found(&state, *key)).collect();
         match self.flaw {
             Some(BackendFlaw::MovesHoles) => found.sort_by_key(Option::is_none),
@@ -311,11 +311,11 @@ impl Backend for WrongBackend {
             self.before_write(*key, entry).await;
         }
         if self.has(BackendFlaw::LosesUpdates) && !items.is_empty() {
-            let before = lock(&self.state).kept.clone();
+            let before = locked(&self.state).kept.clone();
             yield_now().await;
-            lock(&self.state).kept = before;
+            locked(&self.state).kept = before;
         }
-        let mut state = lock(&self.state);
+        let mut state = locked(&self.state);
         for (at, (key, entry)) in items.iter().enumerate() {
             let mut entry = entry.clone();
             match self.flaw {
@@ -340,10 +340,10 @@ impl Backend for WrongBackend {
         {
             let shred = |kept: &mut Kept| kept.entry.value = Bytes::from_static(b"shredded");
             let small = |kept: &&mut Kept| kept.entry.value.len() <= 32;
-            lock(&self.state).kept.get_mut(slot).filter(small).map(shred);
+            locked(&self.state).kept.get_mut(slot).filter(small).map(shred);
             yield_now().await;
         }
-        let mut state = lock(&self.state);
+        let mut state = locked(&self.state);
         let known = slots.iter().any(|slot| state.kept.contains_key(slot));
         if self.has(BackendFlaw::MissesDeleted) && !known && !keys.is_empty() {
             return Err(Error::new(ErrorKind::Refused, "there is nothing to delete"));
@@ -355,7 +355,7 @@ impl Backend for WrongBackend {
                 Some(kept)
                     if self.has(BackendFlaw::KeepsDeleted) && keys.len() == 1 && lingers(kept) => {}
                 _ => {
-                    lock(&self.own).remove(&slot);
+                    locked(&self.own).remove(&slot);
                     state.kept.remove(&slot);
                     state.deleted.insert(slot);
                 }
@@ -365,9 +365,9 @@ impl Backend for WrongBackend {
     }
 
     async fn delete_group(&self, group: &[u8]) -> Result<()> {
-        let mut state = lock(&self.state);
+        let mut state = locked(&self.state);
         let mut deleted = 0;
-        lock(&self.own).retain(|slot, _| slot.as_key().group() != Some(group));
+        locked(&self.own).retain(|slot, _| slot.as_key().group() != Some(group));
         state.kept.retain(|_, kept| {
             let right = match (self.flaw, kept.group.as_deref()) {
                 (_, None) => false,
