@@ -194,8 +194,10 @@ fn sweeps_and_writes_at_once() {
             });
             assert_eq!(file.stats().damaged, 0);
         });
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        // The reader has to be told also if a writer failed.
+        let written = writers.map(|writer| writer.join());
         stop.store(true, Ordering::Relaxed);
+        written.into_iter().for_each(|written| written.unwrap());
         reader.join().unwrap();
     });
     let file = open();

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind::NotFound, Write};
+use std::io::ErrorKind::{AlreadyExists, NotFound};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,17 +33,19 @@ impl TempNames {
 /// error the old content stays.
 pub(super) fn replace(path: &Path, bytes: &[u8], names: &TempNames, sync: bool) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
-    // The folder may be missing, and may be removed again under our hands, but not for ever.
+    // The folder may be missing, and others may remove it under our hands, but not for ever. Where
+    // one is removed while it is created, the error is that it exists.
     for _ in 0..100 {
         match replace_in(folder, path, bytes, names, sync) {
             Err(error) if error.kind() == NotFound => {}
             done => return done,
         }
         match fs::create_dir_all(folder) {
-            Err(error) if error.kind() != NotFound => return Err(error),
+            Err(error) if !matches!(error.kind(), NotFound | AlreadyExists) => return Err(error),
             _ => {}
         }
     }
+    fs::create_dir_all(folder)?;
     Err(NotFound.into())
 }
 

@@ -58,9 +58,8 @@ impl PartialEq for StoredKey {
 impl Eq for StoredKey {}
 
 impl Hash for StoredKey {
-    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_key().hash(state);
+        Lookup(self.as_key()).hash(state);
     }
 }
 
@@ -68,9 +67,13 @@ impl Hash for StoredKey {
 pub(super) struct Lookup<'a>(pub(super) Key<'a>);
 
 impl Hash for Lookup<'_> {
+    /// A plain name is hashed as it is; keys of equal hash are told apart by comparing them.
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        if let Some(group) = self.0.group() {
+            state.write(group);
+        }
+        state.write(self.0.as_bytes());
     }
 }
 
