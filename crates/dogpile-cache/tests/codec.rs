@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use dogpile_cache::codec::{Object, Shared, Typed};
 use dogpile_core::{Codec, ErrorKind};
 
@@ -53,6 +52,7 @@ mod serialised {
     use std::collections::BTreeMap;
     use std::fmt::Debug;
 
+    use bytes::Bytes;
     use dogpile_conformance::codec::Coded;
     use dogpile_conformance::{Subject, codec_suite};
     use serde::de::DeserializeOwned;

@@ -215,6 +215,17 @@ fn a_missing_folder_is_created_and_an_impossible_one_is_refused() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_it_creates_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let outer = TempDir::new().unwrap();
+    let folder = outer.path().join("cache");
+    File::open(&folder).unwrap();
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
 /// Where permissions mean something: not for root, who may write anywhere but to `/proc`.
 #[cfg(target_os = "linux")]
 #[test]

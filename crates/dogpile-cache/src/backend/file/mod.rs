@@ -94,10 +94,10 @@ impl File {
     /// The default of [`with_capacity`](Self::with_capacity): 1 GiB.
     pub const DEFAULT_CAPACITY: u64 = 1 << 30;
 
-    /// Opens a folder, and creates it where it is missing.
+    /// Opens a folder, and creates it, for its owner only, where it is missing.
     ///
     /// Give it a folder of its own. Nothing in it is read or removed but what has the names of this
-    /// format.
+    /// format. Whoever may write there may put values into the cache, so do not open it to others.
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] for a folder that cannot be created or written, and

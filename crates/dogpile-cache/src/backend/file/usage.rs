@@ -20,7 +20,7 @@ pub(super) fn add(root: &Path, bytes: u64) -> io::Result<u64> {
     let open = || OpenOptions::new().append(true).create(true).open(path(root));
     let mut file = match open() {
         Err(error) if error.kind() == NotFound => {
-            fs::create_dir_all(root)?;
+            create(root)?;
             open()?
         }
         opened => opened?,
@@ -42,6 +42,15 @@ pub(super) fn correct(root: &Path, counted: u64, before: u64) -> io::Result<()> 
     let file = OpenOptions::new().write(true).open(path(root))?;
     let meanwhile = (file.metadata()?.len() * BLOCK).saturating_sub(before);
     file.set_len((counted + meanwhile) / BLOCK)
+}
+
+/// Creates the folder for its owner only: what is cached may be private, and whoever may write the
+/// folder may put values into the cache.
+fn create(root: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(root)
 }
 
 fn path(root: &Path) -> PathBuf {
