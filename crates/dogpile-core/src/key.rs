@@ -188,6 +188,7 @@ impl Buffer {
         end[at..].rotate_right(1);
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, more: &[u8]) {
         match self {
             Self::Heap(bytes) => bytes.extend_from_slice(more),

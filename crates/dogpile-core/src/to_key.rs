@@ -120,25 +120,60 @@ pub struct KeyWriter {
 }
 
 impl KeyWriter {
+    /// An empty writer, for a key that is written where it stays: [`begin`](Self::begin) it, add its
+    /// [parts](Self::part), and [`close`](Self::close) it.
+    ///
+    /// A short key that is moved after it was written costs as much again, so code that is called
+    /// often takes this way.
+    ///
+    /// ```
+    /// use dogpile_core::{Key, KeyWriter};
+    ///
+    /// let mut key = KeyWriter::new();
+    /// key.begin("images").part(&"alice").part(&3);
+    /// assert_eq!(key.close(), Key::name("images(alice,3)"));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub const fn new() -> Self {
+        Self { group: None, text: Buffer::new(), first: true }
+    }
+
     /// The key of a call of the function `name`: its arguments follow as [parts](Self::part).
     #[must_use]
     pub fn call(name: &str) -> Self {
-        let mut key = Self { group: None, text: Buffer::new(), first: true };
-        if name.starts_with('\'') {
-            key.text.push(b"\\");
-        }
-        key.escaped(name);
-        key.text.push(b"(");
+        let mut key = Self::new();
+        key.begin(name);
         key
     }
 
+    /// Begins the key of a call of the function `name`, in an empty writer.
+    #[inline]
+    pub fn begin(&mut self, name: &str) -> &mut Self {
+        if name.starts_with('\'') {
+            self.text.push(b"\\");
+        }
+        self.escaped(name);
+        self.text.push(b"(");
+        self
+    }
+
     /// Adds an argument.
+    #[inline]
     pub fn part<P: KeyPart + ?Sized>(&mut self, part: &P) -> &mut Self {
         if !std::mem::take(&mut self.first) {
             self.text.push(b",");
         }
         part.write(self);
         self
+    }
+
+    /// Ends the key, and lends it. Nothing can be added after that.
+    #[must_use]
+    #[inline]
+    pub fn close(&mut self) -> Key<'_> {
+        self.text.push(b")");
+        Key::name(self.written())
     }
 
     /// The key.
@@ -149,6 +184,7 @@ impl KeyWriter {
     }
 
     /// Text, marked and escaped so that it cannot be taken for anything else.
+    #[inline]
     pub fn text(&mut self, text: &str) -> &mut Self {
         let marked =
             matches!(text.as_bytes().first(), None | Some(b'0'..=b'9' | b'-' | b'\'' | b'~'))
@@ -160,11 +196,18 @@ impl KeyWriter {
         self
     }
 
+    #[inline]
     fn escaped(&mut self, text: &str) {
-        let mut rest = text.as_bytes();
-        while let Some(at) =
-            rest.iter().position(|b| matches!(b, b',' | b'(' | b')' | b'[' | b']' | b'\\'))
-        {
+        match is_plain(text.as_bytes()) {
+            true => self.text.push(text.as_bytes()),
+            false => self.escape(text.as_bytes()),
+        }
+    }
+
+    #[cold]
+    fn escape(&mut self, text: &[u8]) {
+        let mut rest = text;
+        while let Some(at) = rest.iter().position(|byte| SPECIAL.contains(byte)) {
             self.text.push(&rest[..at]);
             self.text.push(&[b'\\', rest[at]]);
             rest = &rest[at + 1..];
@@ -182,6 +225,12 @@ impl KeyWriter {
 
     fn written(&self) -> &[u8] {
         self.text.borrow()
+    }
+}
+
+impl Default for KeyWriter {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -231,6 +280,7 @@ impl ToKey for str {
 }
 
 impl KeyPart for str {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.text(self);
     }
@@ -274,6 +324,7 @@ impl<T: ToKey + ?Sized> ToKey for &T {
 }
 
 impl<T: KeyPart + ?Sized> KeyPart for &T {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         (**self).write(key);
     }
@@ -368,6 +419,33 @@ fn list_of(parts: impl FnOnce(&mut KeyWriter)) -> BuiltKey<'static> {
     key.finish()
 }
 
+/// What is escaped in text.
+const SPECIAL: &[u8; 6] = b",()[]\\";
+
+/// Whether nothing in these bytes has to be escaped; eight at a time, because every key is asked.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    !words.iter().chain([&last]).any(|word| has_special(u64::from_le_bytes(*word)))
+}
+
+#[inline]
+const fn has_special(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const fn zero_byte(word: u64) -> u64 {
+        word.wrapping_sub(EACH) & !word & (0x80 * EACH)
+    }
+    // `(` and `)`, and `\` and `]`, differ in their last bit only.
+    let pairs = word & (0xfe * EACH);
+    let found = zero_byte(pairs ^ (b'(' as u64 * EACH))
+        | zero_byte(word ^ (b',' as u64 * EACH))
+        | zero_byte(word ^ (b'[' as u64 * EACH))
+        | zero_byte(pairs ^ (b'\\' as u64 * EACH));
+    found != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,6 +517,28 @@ mod tests {
         assert_eq!(call.as_key(), Key::name("images(alice)"));
         assert_ne!("images(alice)".to_key().as_key(), call.as_key());
         assert_eq!(call.as_key().to_key().as_key(), call.as_key());
+    }
+
+    #[test]
+    fn what_is_escaped_is_found_wherever_it_stands() {
+        for length in 0..20 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = vec![b'a'; length];
+                    text[at] = byte;
+                    assert_eq!(is_plain(&text), !SPECIAL.contains(&byte), "{byte} at {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_in_place_is_the_same_key() {
+        let mut key = KeyWriter::default();
+        key.begin("'a(b").part(&"c").part(&Some(4));
+        let mut moved = KeyWriter::call("'a(b");
+        moved.part(&"c").part(&Some(4));
+        assert_eq!(key.close(), moved.finish().as_key());
     }
 
     #[test]
