@@ -105,7 +105,7 @@ impl<'p> Multi<'p> {
         let answer = &plan.answer.value;
         let (asked, call) = (self.asked(false), self.call());
         let (keys, region, values) = (local("keys"), local("region"), local("values"));
-        let key = plan.key();
+        let key = plan.owned_key();
         let found = if *map { "" } else { " `None` where there is none." };
         vec![
             Companion {
@@ -221,7 +221,7 @@ impl<'p> Multi<'p> {
     }
 
     fn keys(&self) -> TokenStream {
-        let (keys, each, key) = (local("keys"), &self.each, self.plan.key());
+        let (keys, each, key) = (local("keys"), &self.each, self.plan.owned_key());
         quote!(let #keys: ::std::vec::Vec<_> = #each.iter().map(|#each| #key).collect();)
     }
 

@@ -94,14 +94,52 @@ impl Plan {
         })
     }
 
-    /// An expression that builds the key, with `item` in scope for the argument `each`.
+    /// Statements that name the key. It is written where it stays, and lent to who asks for it.
     pub(crate) fn key(&self) -> TokenStream {
         let krate = &self.options.krate;
-        let writer = local("writer");
-        let parts = match &self.options.key {
-            Key::Exact(exact) => {
-                return quote_spanned!(exact.span()=> #krate::__private::owned(&(#exact)));
+        let (key, writer, namespace) = (local("key"), local("writer"), self.namespace());
+        let Some(parts) = self.parts() else {
+            let exact = self.owned_key();
+            return quote!(let #writer = #exact; let #key = #writer.as_key(););
+        };
+        quote! {
+            let mut #writer = #krate::__private::KeyWriter::new();
+            #writer.begin(#namespace);
+            #parts
+            let #key = #writer.close();
+        }
+    }
+
+    /// An expression that gives the key away.
+    pub(crate) fn owned_key(&self) -> TokenStream {
+        let krate = &self.options.krate;
+        let (writer, namespace) = (local("writer"), self.namespace());
+        match (&self.options.key, self.parts()) {
+            (Key::Exact(exact), _) => {
+                quote_spanned!(exact.span()=> #krate::__private::owned(&(#exact)))
             }
+            (_, parts) => quote!({
+                let mut #writer = #krate::__private::KeyWriter::call(#namespace);
+                #parts
+                #writer.finish()
+            }),
+        }
+    }
+
+    fn namespace(&self) -> TokenStream {
+        match &self.options.namespace {
+            Some(namespace) => quote!(#namespace),
+            None => {
+                let name = format!("::{}", self.function.name().unraw());
+                quote!(::core::concat!(::core::module_path!(), #name))
+            }
+        }
+    }
+
+    /// Statements that write the parts of the key, unless it is given whole.
+    fn parts(&self) -> Option<TokenStream> {
+        let parts: Vec<TokenStream> = match &self.options.key {
+            Key::Exact(_) => return None,
             Key::AllBut(ignored) => self
                 .arguments
                 .iter()
@@ -113,21 +151,9 @@ impl Plan {
             }
             Key::Parts(part) => vec![quote_spanned!(part.span()=> (#part))],
         };
-        let parts = parts
-            .iter()
-            .map(|part: &TokenStream| quote_spanned!(part.span()=> #writer.part(&#part);));
-        let namespace = match &self.options.namespace {
-            Some(namespace) => quote!(#namespace),
-            None => {
-                let name = format!("::{}", self.function.name().unraw());
-                quote!(::core::concat!(::core::module_path!(), #name))
-            }
-        };
-        quote!({
-            let mut #writer = #krate::__private::KeyWriter::call(#namespace);
-            #(#parts)*
-            #writer.finish()
-        })
+        let writer = local("writer");
+        let parts = parts.iter().map(|part| quote_spanned!(part.span()=> #writer.part(&#part);));
+        Some(parts.collect())
     }
 
     /// A statement that names the region. `moved` says that the arguments are moved after it.

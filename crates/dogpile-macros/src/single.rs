@@ -91,13 +91,9 @@ fn companions(plan: &Plan) -> Vec<Companion> {
             takes: Takes::Naming(naming.clone(), None),
             returns: result(plan, &quote!(())),
             body: {
-                let (key, region) = (plan.key(), plan.region(false));
-                let (key_name, region_name) = (local("key"), local("region"));
-                quote! {
-                    let #key_name = #key;
-                    #region
-                    #krate::__private::invalidate(#region_name, &#key_name).await
-                }
+                let (key_let, region_let) = (plan.key(), plan.region(false));
+                let (key, region) = (local("key"), local("region"));
+                quote!(#key_let #region_let #krate::__private::invalidate(#region, #key).await)
             },
         },
         Companion {
@@ -119,8 +115,8 @@ fn companions(plan: &Plan) -> Vec<Companion> {
             takes: Takes::Naming(naming, None),
             returns: quote!(#krate::__private::KeyBuf),
             body: {
-                let key = plan.key();
-                quote!(#krate::__private::owned(&#key))
+                let (key_let, key) = (plan.key(), local("key"));
+                quote!(#key_let #krate::__private::KeyBuf::from(#key))
             },
         },
     ]
@@ -142,16 +138,15 @@ fn refresh(plan: &Plan) -> TokenStream {
 
 /// Statements that gather the key, the region and the options.
 fn asked(plan: &Plan, moved: bool) -> TokenStream {
-    let name = local("key");
     let (key, region) = (plan.key(), plan.region(moved));
     let options = plan.call_options(&plan.answer.value, false);
-    quote!(let #name = #key; #region #options)
+    quote!(#key #region #options)
 }
 
 /// What [`asked`] gathered, as arguments.
 fn call() -> TokenStream {
     let (region, key, options) = (local("region"), local("key"), local("options"));
-    quote!(#region, &#key, #options)
+    quote!(#region, #key, #options)
 }
 
 /// A call of the original function with the arguments, or with clones of them.

@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Mutex;
 
-use dogpile_core::{Codec, Error, ReadThrough, ToKey};
+use dogpile_core::{Codec, Error, Key, ReadThrough};
 
 use super::errors::Errors;
 use crate::{CallOptions, Region};
 
 pub async fn get<R, C, T>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'_, T>,
 ) -> Result<Option<T>, Error>
 where
@@ -23,7 +23,7 @@ where
 
 pub async fn set<R, C, T>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'_, T>,
     value: &T,
 ) -> Result<(), Error>
@@ -36,14 +36,14 @@ where
 
 pub async fn invalidate<R: ReadThrough, C>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
 ) -> Result<(), Error> {
     region.delete(key).await
 }
 
 pub async fn get_or_create<R, C, T, E, F, Fut>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'_, T>,
     errors: Errors<E>,
     create: F,
@@ -64,7 +64,7 @@ where
 
 pub async fn refresh<R, C, T, E, F, Fut>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'_, T>,
     errors: Errors<E>,
     create: F,
@@ -85,7 +85,7 @@ where
 
 pub async fn get_or_create_detached<R, C, T, E, F, Fut>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'static, T>,
     errors: Errors<E>,
     create: F,
@@ -106,7 +106,7 @@ where
 /// `None` if the cache failed, whatever the reason.
 pub async fn get_or_create_plain<R, C, T, F, Fut>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'_, T>,
     create: F,
 ) -> Option<T>
@@ -123,7 +123,7 @@ where
 
 pub async fn get_or_create_plain_detached<R, C, T, F, Fut>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'static, T>,
     create: F,
 ) -> Option<T>
@@ -140,7 +140,7 @@ where
 
 pub async fn refresh_plain<R, C, T, F, Fut>(
     region: &Region<R, C>,
-    key: &(impl ToKey + Sync),
+    key: Key<'_>,
     options: CallOptions<'_, T>,
     create: F,
 ) -> Result<T, Error>
