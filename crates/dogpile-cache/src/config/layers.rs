@@ -37,7 +37,7 @@ impl Layer {
         match (kinds.next(), kinds.next()) {
             (Some("compress"), None) => compress(&strict::read(table.into())?),
             (Some("near"), None) => near(strict::read(table.into())?, registry),
-            (Some(_), None) => observe(strict::read(table.into())?),
+            (Some(_), None) => observe(&strict::read(table.into())?),
             (Some(one), Some(other)) => {
                 Err(format!("`{one}` and `{other}` are two layers: give each a table of its own"))
             }
@@ -81,7 +81,7 @@ impl Layer {
 
 #[derive(Deserialize)]
 #[cfg_attr(
-    not(all(feature = "lz4", feature = "zstd")),
+    not(any(feature = "lz4", feature = "zstd")),
     expect(dead_code, reason = "it is refused")
 )]
 struct CompressOptions {
@@ -150,9 +150,9 @@ struct ObserveOptions {
     observe: String,
 }
 
-fn observe(options: ObserveOptions) -> Result<Layer, String> {
+fn observe(options: &ObserveOptions) -> Result<Layer, String> {
     #[cfg(any(feature = "metrics", feature = "tracing"))]
-    return Ok(Layer::Observe(Telemetry::new(options.observe)));
+    return Ok(Layer::Observe(Telemetry::new(&*options.observe)));
     #[cfg(not(any(feature = "metrics", feature = "tracing")))]
     Err(format!("to observe {:?}, build with the feature `metrics` or `tracing`", options.observe))
 }

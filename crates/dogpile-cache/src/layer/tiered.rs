@@ -19,7 +19,7 @@ use dogpile_core::{
 /// - A write or a delete goes to the far tier first. When it returns, the near tier has forgotten
 ///   the old value, also when the near tier fails, and whoever was reading it meanwhile.
 /// - A near tier that fails is as good as empty: its errors are not reported. Put an
-///   [`Observe`](super::Observe) around it to see them. The far tier's errors are the caller's.
+///   `Observed` around it to see them. The far tier's errors are the caller's.
 /// - It leases if the far tier does. An entry that is near and fresh is answered without the far
 ///   tier, and every other question goes there.
 ///

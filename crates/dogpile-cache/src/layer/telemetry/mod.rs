@@ -195,6 +195,8 @@ impl<'t> Watched<'t> {
     fn tell(&self, outcome: &'static str, seen: Seen) {
         #[cfg(feature = "metrics")]
         self.telemetry.meters.call(self.operation, self.begun.elapsed(), outcome, seen);
+        #[cfg(not(feature = "metrics"))]
+        let _ = (self.telemetry, self.operation, self.begun);
         #[cfg(feature = "tracing")]
         traces::end(&self.span, outcome, seen);
     }
