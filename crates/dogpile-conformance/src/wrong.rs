@@ -21,11 +21,19 @@
 //! ```
 
 mod backend;
+mod codec;
+mod counter;
+mod lease;
+mod locator;
 mod lock;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::backend::{BackendFlaw, WrongBackend};
+pub use self::codec::{CodecFlaw, WrongCodec};
+pub use self::counter::{CounterFlaw, WrongCounter};
+pub use self::lease::{LeaseFlaw, WrongLeaseBackend};
+pub use self::locator::{LocatorFlaw, WrongLocator};
 pub use self::lock::{LockFlaw, WrongLock};
 
 /// Declares the flaws of one contract, each with the properties it breaks.

@@ -105,3 +105,51 @@ fn lock() {
         Subject::new(lock.clone()).with_other(lock).with_clock(clock)
     });
 }
+
+#[test]
+fn lease() {
+    use dogpile_conformance::wrong::{LeaseFlaw, WrongLeaseBackend};
+    let properties =
+        dogpile_conformance::__lease_properties!(all, [lease, Subject<WrongLeaseBackend>]);
+    see(LeaseFlaw::ALL, LeaseFlaw::breaks, &properties, |flaw| {
+        let clock = ManualClock::new();
+        let backend = WrongLeaseBackend::new(flaw, clock.clone());
+        Subject::new(backend.clone()).with_other(backend).with_clock(clock)
+    });
+}
+
+#[test]
+fn counter() {
+    use dogpile_conformance::wrong::{CounterFlaw, WrongCounter};
+    let properties =
+        dogpile_conformance::__counter_properties!(all, [counter, Subject<WrongCounter>]);
+    see(CounterFlaw::ALL, CounterFlaw::breaks, &properties, |flaw| {
+        let counter = WrongCounter::new(flaw);
+        Subject::new(counter.clone()).with_other(counter)
+    });
+}
+
+#[test]
+fn codec() {
+    use dogpile_conformance::codec::Coded;
+    use dogpile_conformance::wrong::{CodecFlaw, WrongCodec};
+    let properties =
+        dogpile_conformance::__codec_properties!(all, [codec, Subject<Coded<WrongCodec, String>>]);
+    see(CodecFlaw::ALL, CodecFlaw::breaks, &properties, |flaw| {
+        let values = ["", "a", "two blanks  ", "é\n\0", &"long ".repeat(60)].map(str::to_owned);
+        Subject::new(Coded::new(WrongCodec::new(flaw), values))
+    });
+}
+
+#[test]
+fn locator() {
+    use dogpile_conformance::wrong::{LocatorFlaw, WrongLocator};
+    let properties =
+        dogpile_conformance::__locator_properties!(all, [locator, Subject<WrongLocator>]);
+    see(LocatorFlaw::ALL, LocatorFlaw::breaks, &properties, |flaw| {
+        Subject::new(WrongLocator::new(flaw, 5, 1)).with_other(WrongLocator::new(flaw, 5, 2))
+    });
+    for (_, property) in properties {
+        property(Subject::new(WrongLocator::new(None, 0, 1)));
+    }
+}

@@ -1,0 +1,604 @@
+//! A lease backend in a map.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dogpile_core::{
+    Age, Answer, Ask, Backend, Clock, Entry, Error, ErrorKind, Freshness, Held, Key, KeyBuf, Lease,
+    LeaseBackend, Result, SetOptions, Timestamp,
+};
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+use super::{flaws, locked};
+use crate::ManualClock;
+
+flaws! {
+    /// Ways in which a lease backend can be wrong.
+    LeaseFlaw {
+        /// Gives a turn to create with a stale entry that never was.
+        MakesUpStale => a_missing_key_is_to_be_created,
+        /// Leaves a lease behind where it served a fresh entry.
+        LeasesFresh => a_fresh_entry_is_served,
+        /// Serves nothing while somebody creates.
+        BusyWhileLeased => a_fresh_entry_is_served_during_a_creation,
+        /// Gives the turn to create without the stale entry.
+        CreatesWithoutStale => a_stale_entry_comes_with_the_turn,
+        /// Gives a second turn to a task that asks three times.
+        GivesAtTheThirdAsking => the_others_are_busy,
+        /// Keeps the stale entry from those that wait.
+        BusyWithoutStale => a_stale_entry_comes_with_busy,
+        /// Takes dead entries for stale.
+        ServesDead => a_dead_entry_is_missing,
+        /// Looks at no version.
+        ServesOtherVersions => another_version_is_missing,
+        /// Looks at no `expires`.
+        IgnoresExpires => an_entrys_own_expiry_makes_it_stale,
+        /// Takes stamps ahead of the clock for the present.
+        TrustsTheFuture => an_entry_from_the_future_is_stale,
+        /// Looks whether a missing key is leased, and leases it a moment later.
+        LooksThenLeases => one_of_many_creates,
+        /// Leases after it has read, and does not read again.
+        ReadsBeforeTheLease => what_was_just_created_is_not_created_again,
+        /// Fills without the version.
+        FillsWithoutVersion => fill_stores_the_entry,
+        /// Holds the lease after its fill.
+        HoldsAfterFill => fill_ends_the_lease,
+        /// Lets a former holder fill.
+        FillsForFormerHolders => an_overtaken_fill_stores_nothing,
+        /// Lets anybody fill.
+        FillsForStrangers => a_foreign_fill_stores_nothing,
+        /// Lets a holder fill again.
+        FillsTwice => a_second_fill_stores_nothing,
+        /// Stores a late fill and says that it was lost.
+        DeniesLateFills => a_late_fill_is_kept_or_lost,
+        /// Holds the lease after a fill that is too large.
+        HoldsWhatIsTooLarge => a_fill_that_is_too_large_ends_the_lease,
+        /// Fills over a set that came during the creation.
+        FillsOverSet => a_fill_after_a_set_stores_nothing,
+        /// Fills after a delete that came during the creation.
+        FillsOverDelete => a_fill_after_a_delete_stores_nothing,
+        /// Deletes a group and not its leases.
+        ForgetsLeasesOfGroups => a_fill_after_its_group_was_deleted_stores_nothing,
+        /// Voids the lease by a set, and gives it to nobody else.
+        BusyAfterSet => a_set_ends_the_lease,
+        /// Voids the lease by a delete, and gives it to nobody else.
+        BusyAfterDelete => a_delete_ends_the_lease,
+        /// Lets leases last whole seconds.
+        RoundsLeasesUp => a_lease_has_an_end an_overtaken_fill_stores_nothing a_lost_lease_cannot_extend
+            a_lost_lease_cannot_release a_lost_lease_cannot_abandon is_leased_tells_the_holder
+            a_dropped_ask_leaves_order,
+        /// Lengthens no lease.
+        LengthensNothing => extend_lengthens_the_lease,
+        /// Lets anybody extend.
+        ExtendsForAll => a_lost_lease_cannot_extend,
+        /// Releases, and says that the lease was lost.
+        DeniesReleases => release_ends_the_lease,
+        /// Removes the stale entry with the lease.
+        ReleasesTheEntry => release_keeps_the_stale_entry,
+        /// Lets anybody release.
+        ReleasesForAll => a_lost_lease_cannot_release,
+        /// Keeps an abandoned lease for ever.
+        KeepsAbandoned => abandon_ends_the_lease,
+        /// Lets anybody abandon.
+        AbandonsForAll => a_lost_lease_cannot_abandon,
+        /// Has 32 tokens.
+        WrapsTokens => tokens_are_never_used_again,
+        /// Tells of a holder until the next takes the lease.
+        RemembersHolders => is_leased_tells_the_holder,
+        /// Each handle has its own leases.
+        LeasesPerHandle => handles_share_leases,
+        /// Has room for 64 holders.
+        HoldsSixtyFour => keys_are_independent,
+        /// Takes the lease for ever, and sets the end a moment later.
+        EndsLater => a_dropped_ask_leaves_order,
+        /// Answers many without stale entries.
+        ManyWithoutStale => many_answers_in_order,
+        /// Looks whether many are leased, and leases them a moment later.
+        LooksThenLeasesMany => many_questions_have_one_creator_a_key,
+        /// Refuses to answer nothing.
+        RefusesNothing => no_questions_no_answers,
+        /// Stops filling at a lease that was lost.
+        StopsAtLost => fill_many_answers_in_order,
+        /// Waits for what nobody creates.
+        WaitsForNothing => waiting_for_no_lease_is_no_wait,
+        /// Wakes nobody by a fill while one waits.
+        FillsInSilence => fill_ends_a_wait,
+        /// Wakes nobody by a release while one waits.
+        ReleasesInSilence => release_ends_a_wait,
+        /// Wakes nobody by a delete.
+        DeletesInSilence => delete_ends_a_wait,
+        /// Waits past the end of the lease.
+        WaitsPastTheLease => a_wait_ends_with_the_lease,
+        /// Waits longer than allowed.
+        WaitsForEver => a_wait_has_an_end,
+        /// Wakes one of those who wait.
+        WakesOne => many_waiters_are_all_woken,
+        /// Has room for 5,000 waits.
+        LeaksWaits => cancelled_waits_leak_nothing,
+    }
+}
+
+/// The largest value it keeps.
+const LIMIT: usize = 1 << 20;
+
+/// A lease backend in a map, with a flaw or without. Clones are handles of one store.
+#[derive(Debug)]
+pub struct WrongLeaseBackend {
+    flaw: Option<LeaseFlaw>,
+    clock: ManualClock,
+    shared: Arc<Shared>,
+    handle: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    freed: Notify,
+    handles: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    kept: HashMap<KeyBuf, Entry<Bytes>>,
+    held: HashMap<(KeyBuf, u64), Hold>,
+    granted: u128,
+    /// How leases ended that did not run out.
+    ended: HashMap<Lease, Ended>,
+    refused: HashMap<(KeyBuf, Option<tokio::task::Id>), usize>,
+    waits: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    lease: Lease,
+    ends: Timestamp,
+    /// It can do nothing any more, and still keeps others out.
+    void: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ended {
+    Filled,
+    Released,
+    Set,
+    Deleted,
+}
+
+impl WrongLeaseBackend {
+    /// A lease backend with this flaw, or a sound one, whose leases end by this clock.
+    #[must_use]
+    pub fn new(flaw: Option<LeaseFlaw>, clock: ManualClock) -> Self {
+        Self { flaw, clock, shared: Arc::default(), handle: 0 }
+    }
+
+    fn has(&self, flaw: LeaseFlaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    fn slot(&self, key: Key<'_>) -> (KeyBuf, u64) {
+        (KeyBuf::from(key), if self.has(LeaseFlaw::LeasesPerHandle) { self.handle } else { 0 })
+    }
+
+    fn wake(&self) {
+        match self.has(LeaseFlaw::WakesOne) {
+            true => self.shared.freed.notify_one(),
+            false => self.shared.freed.notify_waiters(),
+        }
+    }
+
+    fn ends(&self, lease_for: Duration) -> Timestamp {
+        let whole = Duration::from_secs(lease_for.as_secs() + 1);
+        let rounds = self.has(LeaseFlaw::RoundsLeasesUp);
+        self.clock.now().plus(if rounds { whole } else { lease_for })
+    }
+
+    fn holder(&self, state: &State, slot: &(KeyBuf, u64)) -> Option<Hold> {
+        state.held.get(slot).copied().filter(|hold| hold.ends > self.clock.now())
+    }
+
+    fn age(&self, freshness: &Freshness, entry: &Entry<Bytes>) -> Age {
+        let mut seen = entry.clone();
+        match self.flaw {
+            Some(LeaseFlaw::ServesDead) => seen.created = seen.created.max(freshness.dead_before()),
+            Some(LeaseFlaw::ServesOtherVersions) => {
+                seen.version = freshness.policy().version().unwrap_or(seen.version);
+            }
+            Some(LeaseFlaw::IgnoresExpires) => seen.expires = Timestamp::MAX,
+            Some(LeaseFlaw::TrustsTheFuture) => seen.created = seen.created.min(freshness.now()),
+            _ => {}
+        }
+        freshness.age(&seen)
+    }
+
+    /// What is there for this reader, as `Ok` if it is fresh and as `Err` if it may be stale.
+    fn look(&self, ask: &Ask<'_>) -> Result<Entry<Bytes>, Option<Entry<Bytes>>> {
+        let found = locked(&self.shared.state).kept.get(&KeyBuf::from(ask.key)).cloned();
+        match found {
+            Some(entry) => match self.age(&ask.freshness, &entry) {
+                Age::Fresh => Ok(entry),
+                Age::Stale => Err(Some(entry)),
+                Age::Dead => Err(None),
+            },
+            None => Err(None),
+        }
+    }
+
+    fn is_free(&self, ask: &Ask<'_>) -> bool {
+        let state = &mut *locked(&self.shared.state);
+        let slot = self.slot(ask.key);
+        let busy = self.holder(state, &slot).is_some();
+        let refused = state.refused.entry((slot.0, tokio::task::try_id())).or_default();
+        *refused += usize::from(busy);
+        match self.flaw {
+            Some(LeaseFlaw::GivesAtTheThirdAsking) if *refused == 3 => true,
+            Some(LeaseFlaw::HoldsSixtyFour) => !busy && state.held.len() < 64,
+            _ => !busy,
+        }
+    }
+
+    fn grant(&self, ask: &Ask<'_>, ends: Timestamp) -> Lease {
+        let mut state = locked(&self.shared.state);
+        state.granted += 1;
+        let wraps = self.has(LeaseFlaw::WrapsTokens);
+        let lease = Lease::new(if wraps { state.granted % 32 } else { state.granted });
+        state.held.insert(self.slot(ask.key), Hold { lease, ends, void: false });
+        lease
+    }
+
+    /// Whether this lease is the present holder's, and good for this.
+    fn holds(&self, state: &State, key: Key<'_>, lease: Lease) -> bool {
+        state.held.get(&self.slot(key)).is_some_and(|hold| hold.lease == lease && !hold.void)
+    }
+
+    fn end(&self, state: &mut State, key: Key<'_>, how: Ended) {
+        let slot = self.slot(key);
+        let Some(hold) = state.held.get_mut(&slot) else { return };
+        state.ended.insert(hold.lease, how);
+        let stays = match self.flaw {
+            Some(LeaseFlaw::HoldsAfterFill) => how == Ended::Filled,
+            Some(LeaseFlaw::BusyAfterSet) => how == Ended::Set,
+            Some(LeaseFlaw::BusyAfterDelete) => how == Ended::Deleted,
+            _ => false,
+        };
+        match stays {
+            true => hold.void = true,
+            false => _ = state.held.remove(&slot),
+        }
+    }
+
+    fn fill_one(
+        &self,
+        key: Key<'_>,
+        lease: Lease,
+        mut entry: Entry<Bytes>,
+        alone: bool,
+    ) -> Result<Held> {
+        let mut state = locked(&self.shared.state);
+        let ended = state.ended.get(&lease).copied();
+        let granted = lease.token() <= state.granted;
+        let held = self.holds(&state, key, lease);
+        let right = held
+            || alone
+                && match self.flaw {
+                    Some(LeaseFlaw::FillsForFormerHolders) => granted && ended.is_none(),
+                    Some(LeaseFlaw::FillsForStrangers) => !granted,
+                    Some(LeaseFlaw::FillsTwice) => ended == Some(Ended::Filled),
+                    Some(LeaseFlaw::FillsOverSet) => ended == Some(Ended::Set),
+                    Some(LeaseFlaw::FillsOverDelete) => ended == Some(Ended::Deleted),
+                    _ => false,
+                };
+        if !right {
+            return Ok(Held::Lost);
+        }
+        if entry.value.len() > LIMIT {
+            if !self.has(LeaseFlaw::HoldsWhatIsTooLarge) {
+                self.end(&mut state, key, Ended::Released);
+            }
+            return Err(too_large(entry.value.len()));
+        }
+        let late = self.holder(&state, &self.slot(key)).is_none();
+        if self.has(LeaseFlaw::FillsWithoutVersion) {
+            entry.version = 0;
+        }
+        state.kept.insert(KeyBuf::from(key), entry);
+        self.end(&mut state, key, if alone { Ended::Filled } else { Ended::Released });
+        match self.has(LeaseFlaw::DeniesLateFills) && late {
+            true => Ok(Held::Lost),
+            false => Ok(Held::Kept),
+        }
+    }
+}
+
+fn too_large(size: usize) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("{size} bytes, and at most {LIMIT} are kept"))
+}
+
+impl Clone for WrongLeaseBackend {
+    fn clone(&self) -> Self {
+        Self {
+            flaw: self.flaw,
+            clock: self.clock.clone(),
+            shared: Arc::clone(&self.shared),
+            handle: self.shared.handles.fetch_add(1, Ordering::SeqCst) + 1,
+        }
+    }
+}
+
+impl Backend for WrongLeaseBackend {
+    type Value = Bytes;
+
+    async fn get(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
+        Ok(locked(&self.shared.state).kept.get(&KeyBuf::from(key)).cloned())
+    }
+
+    async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<Bytes>>>> {
+        let state = locked(&self.shared.state);
+        Ok(keys.iter().map(|key| state.kept.get(&KeyBuf::from(*key)).cloned()).collect())
+    }
+
+    async fn set_many(&self, items: &[(Key<'_>, Entry<Bytes>)], _: &SetOptions) -> Result<()> {
+        if let Some((_, entry)) = items.iter().find(|(_, entry)| entry.value.len() > LIMIT) {
+            return Err(too_large(entry.value.len()));
+        }
+        let mut state = locked(&self.shared.state);
+        for (key, entry) in items {
+            state.kept.insert(KeyBuf::from(*key), entry.clone());
+            self.end(&mut state, *key, Ended::Set);
+        }
+        drop(state);
+        self.wake();
+        Ok(())
+    }
+
+    async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
+        let mut state = locked(&self.shared.state);
+        for key in keys {
+            state.kept.remove(&KeyBuf::from(*key));
+            self.end(&mut state, *key, Ended::Deleted);
+        }
+        drop(state);
+        if !self.has(LeaseFlaw::DeletesInSilence) {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    async fn delete_group(&self, group: &[u8]) -> Result<()> {
+        let mut state = locked(&self.shared.state);
+        state.kept.retain(|key, _| key.as_key().group() != Some(group));
+        if !self.has(LeaseFlaw::ForgetsLeasesOfGroups) {
+            let of_group = |(key, _): &(KeyBuf, u64)| key.as_key().group() == Some(group);
+            let slots: Vec<_> = state.held.keys().filter(|slot| of_group(slot)).cloned().collect();
+            for (key, _) in slots {
+                self.end(&mut state, key.as_key(), Ended::Released);
+            }
+        }
+        drop(state);
+        self.wake();
+        Ok(())
+    }
+}
+
+impl LeaseBackend for WrongLeaseBackend {
+    async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
+        let mut looked = self.look(ask);
+        if self.has(LeaseFlaw::ReadsBeforeTheLease) {
+            yield_now().await;
+        }
+        let leases_absent = self.has(LeaseFlaw::LooksThenLeases) && matches!(looked, Err(None));
+        let mut free = self.is_free(ask);
+        if leases_absent {
+            yield_now().await;
+        } else if free && looked.is_err() {
+            // Taken before anything can come between, as it has to be.
+            free = {
+                let state = &mut *locked(&self.shared.state);
+                let third = self.has(LeaseFlaw::GivesAtTheThirdAsking);
+                let busy = self.holder(state, &self.slot(ask.key)).is_some() && !third;
+                if !busy {
+                    let hold = Hold { lease: Lease::new(0), ends: Timestamp::MAX, void: true };
+                    state.held.insert(self.slot(ask.key), hold);
+                }
+                !busy
+            };
+            if !self.has(LeaseFlaw::ReadsBeforeTheLease) {
+                looked = self.look(ask);
+            }
+        }
+        let busy_anyway = self.has(LeaseFlaw::BusyWhileLeased) && !free;
+        match looked {
+            Ok(entry) if busy_anyway => Ok(Answer::Busy { stale: Some(entry) }),
+            Ok(entry) => {
+                if self.has(LeaseFlaw::LeasesFresh) {
+                    self.grant(ask, self.ends(ask.lease_for));
+                } else {
+                    // The turn that was taken is not needed.
+                    let state = &mut *locked(&self.shared.state);
+                    let slot = self.slot(ask.key);
+                    if state.held.get(&slot).is_some_and(|hold| hold.lease == Lease::new(0)) && free
+                    {
+                        state.held.remove(&slot);
+                    }
+                }
+                Ok(Answer::Fresh(entry))
+            }
+            Err(mut stale) if free => {
+                if self.has(LeaseFlaw::EndsLater) {
+                    yield_now().await;
+                }
+                let plain = |entry: &Entry<Bytes>| {
+                    entry.created < self.clock.now() && entry.expires == Timestamp::MAX
+                };
+                match self.flaw {
+                    Some(LeaseFlaw::MakesUpStale)
+                        if !locked(&self.shared.state)
+                            .kept
+                            .contains_key(&KeyBuf::from(ask.key)) =>
+                    {
+                        stale = Some(Entry::new(self.clock.now(), Bytes::from_static(b"made up")));
+                    }
+                    Some(LeaseFlaw::CreatesWithoutStale) if stale.as_ref().is_some_and(plain) => {
+                        stale = None;
+                    }
+                    _ => {}
+                }
+                Ok(Answer::Create { lease: self.grant(ask, self.ends(ask.lease_for)), stale })
+            }
+            Err(_) if self.has(LeaseFlaw::BusyWithoutStale) => Ok(Answer::Busy { stale: None }),
+            Err(stale) => Ok(Answer::Busy { stale }),
+        }
+    }
+
+    async fn get_or_lease_many(&self, asks: &[Ask<'_>]) -> Result<Vec<Answer<Bytes>>> {
+        if self.has(LeaseFlaw::RefusesNothing) && asks.is_empty() {
+            return Err(Error::new(ErrorKind::Refused, "there is nothing to answer"));
+        }
+        let mut answers = Vec::new();
+        for ask in asks {
+            let free = {
+                let mut state = locked(&self.shared.state);
+                let free = self.holder(&state, &self.slot(ask.key)).is_none();
+                let looked = self.has(LeaseFlaw::LooksThenLeasesMany);
+                if free && !looked {
+                    let hold = Hold { lease: Lease::new(0), ends: Timestamp::MAX, void: true };
+                    state.held.insert(self.slot(ask.key), hold);
+                }
+                free
+            };
+            if self.has(LeaseFlaw::LooksThenLeasesMany) {
+                yield_now().await;
+            }
+            let forget = |stale| if self.has(LeaseFlaw::ManyWithoutStale) { None } else { stale };
+            answers.push(match self.look(ask) {
+                Ok(entry) => {
+                    if free {
+                        locked(&self.shared.state).held.remove(&self.slot(ask.key));
+                    }
+                    Answer::Fresh(entry)
+                }
+                Err(stale) if free => {
+                    let lease = self.grant(ask, self.ends(ask.lease_for));
+                    Answer::Create { lease, stale: forget(stale) }
+                }
+                Err(stale) => Answer::Busy { stale: forget(stale) },
+            });
+        }
+        Ok(answers)
+    }
+
+    async fn fill(
+        &self,
+        key: Key<'_>,
+        lease: Lease,
+        entry: Entry<Bytes>,
+        _: &SetOptions,
+    ) -> Result<Held> {
+        let held = self.fill_one(key, lease, entry, true);
+        let alone = locked(&self.shared.state).waits == 1;
+        if !(self.has(LeaseFlaw::FillsInSilence) && alone) {
+            self.wake();
+        }
+        held
+    }
+
+    async fn fill_many(
+        &self,
+        fills: &[(Key<'_>, Lease, Entry<Bytes>)],
+        _: &SetOptions,
+    ) -> Result<Vec<Held>> {
+        let (mut held, mut lost) = (Vec::new(), false);
+        for (key, lease, entry) in fills {
+            held.push(match self.has(LeaseFlaw::StopsAtLost) && lost {
+                true => Held::Lost,
+                false => self.fill_one(*key, *lease, entry.clone(), false)?,
+            });
+            lost |= held.last() == Some(&Held::Lost);
+        }
+        self.wake();
+        Ok(held)
+    }
+
+    async fn extend(&self, key: Key<'_>, lease: Lease, lease_for: Duration) -> Result<Held> {
+        let (slot, ends) = (self.slot(key), self.ends(lease_for));
+        let mut state = locked(&self.shared.state);
+        let right = self.holds(&state, key, lease) || self.has(LeaseFlaw::ExtendsForAll);
+        match state.held.get_mut(&slot) {
+            Some(hold) if right => {
+                if !self.has(LeaseFlaw::LengthensNothing) {
+                    hold.ends = ends;
+                }
+                Ok(Held::Kept)
+            }
+            _ => Ok(Held::Lost),
+        }
+    }
+
+    async fn release(&self, key: Key<'_>, lease: Lease) -> Result<Held> {
+        let mut state = locked(&self.shared.state);
+        if !(self.holds(&state, key, lease) || self.has(LeaseFlaw::ReleasesForAll)) {
+            return Ok(Held::Lost);
+        }
+        self.end(&mut state, key, Ended::Released);
+        if self.has(LeaseFlaw::ReleasesTheEntry) {
+            state.kept.remove(&KeyBuf::from(key));
+        }
+        let alone = state.waits == 1;
+        drop(state);
+        if !(self.has(LeaseFlaw::ReleasesInSilence) && alone) {
+            self.wake();
+        }
+        match self.has(LeaseFlaw::DeniesReleases) {
+            true => Ok(Held::Lost),
+            false => Ok(Held::Kept),
+        }
+    }
+
+    fn abandon(&self, key: Key<'_>, lease: Lease) {
+        let mut state = locked(&self.shared.state);
+        if self.holds(&state, key, lease) || self.has(LeaseFlaw::AbandonsForAll) {
+            match state.held.get_mut(&self.slot(key)) {
+                Some(hold) if self.has(LeaseFlaw::KeepsAbandoned) => hold.ends = Timestamp::MAX,
+                _ => self.end(&mut state, key, Ended::Released),
+            }
+        }
+        drop(state);
+        self.wake();
+    }
+
+    async fn wait(&self, key: Key<'_>, at_most: Duration) {
+        let freed = self.shared.freed.notified();
+        let (holder, waits) = {
+            let mut state = locked(&self.shared.state);
+            state.waits += 1;
+            (self.holder(&state, &self.slot(key)), state.waits)
+        };
+        let Some(hold) = holder else {
+            if self.has(LeaseFlaw::WaitsForNothing) {
+                tokio::time::sleep(at_most).await;
+            }
+            return;
+        };
+        let left = hold.ends.since(self.clock.now());
+        let at_most = match self.flaw {
+            Some(LeaseFlaw::WaitsForEver) => left,
+            Some(LeaseFlaw::WaitsPastTheLease) => at_most,
+            _ => at_most.min(left),
+        };
+        match self.flaw {
+            Some(LeaseFlaw::LeaksWaits) if waits > 5_000 => tokio::time::sleep(at_most).await,
+            _ => _ = tokio::time::timeout(at_most, freed).await,
+        }
+    }
+
+    async fn is_leased(&self, key: Key<'_>) -> Result<bool> {
+        let (slot, state) = (self.slot(key), locked(&self.shared.state));
+        match self.has(LeaseFlaw::RemembersHolders) {
+            true => Ok(state.held.contains_key(&slot)),
+            false => Ok(self.holder(&state, &slot).is_some()),
+        }
+    }
+}
