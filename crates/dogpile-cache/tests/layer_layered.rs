@@ -5,14 +5,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use dogpile_cache::Region;
 use dogpile_cache::backend::MemoryBytes;
+use dogpile_cache::codec::Typed;
 use dogpile_cache::layer::{LayerExt, Layered, MapKey, Prefix, Transform};
 use dogpile_conformance::Faulty;
 use dogpile_core::{
     Answer, Ask, Backend, BackendExt, Clock, Entry, Error, ErrorKind, Held, Key, KeyBuf,
     LeaseBackend, Lock, Policy, Result, SetOptions, SystemClock,
 };
-use dogpile_lock::{LocalLock, Paired};
+use dogpile_lock::{Dogpile, LocalLock, Paired};
 
 /// Puts a mark behind each value, refuses to store `unspeakable`, and cannot map the key `bad`.
 #[derive(Clone, Debug)]
@@ -229,5 +231,23 @@ fn the_key_seals_the_value() {
         let moved = layered.inner().get(Key::name("/a")).await.unwrap().unwrap();
         layered.inner().set(Key::name("/b"), moved).await.unwrap();
         assert_eq!(layered.get(Key::name("b")).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    });
+}
+
+#[test]
+fn a_region_creates_anew_what_was_damaged() {
+    dogpile_conformance::run(async {
+        let damaged = entry::<Bytes>("not marked");
+        let below = store();
+        below.set(Key::name("/k"), damaged.clone()).await.unwrap();
+        let local = Region::new(Dogpile::local(below.layer(Marked)), Typed);
+        let create = || async { Ok::<_, Error>("new".to_owned()) };
+        assert_eq!(local.get_or_create("k", create).await.unwrap(), "new");
+        assert_eq!(local.get("k").await.unwrap(), Some("new".to_owned()));
+
+        let leased = Region::new(Dogpile::leased(leasing()), Typed);
+        leased.store().backend().inner().set(Key::name("/k"), damaged).await.unwrap();
+        assert_eq!(leased.get_or_create("k", create).await.unwrap(), "new");
+        assert_eq!(leased.get("k").await.unwrap(), Some("new".to_owned()));
     });
 }

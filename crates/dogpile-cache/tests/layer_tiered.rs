@@ -1,19 +1,23 @@
 //! Two tiers: what is asked where, and what either may do wrong.
 
+#![cfg(feature = "msgpack")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dogpile_cache::backend::MemoryBytes;
+use dogpile_cache::codec::MsgPack;
 use dogpile_cache::layer::Tiered;
+use dogpile_cache::{Error, Region};
 use dogpile_conformance::{Faulty, ManualClock, poll_then_drop};
 use dogpile_core::{
     Answer, Ask, Backend, BackendExt, Clock, Entry, ErrorKind, Held, Key, LeaseBackend, Policy,
     Result, SetOptions, Timestamp,
 };
-use dogpile_lock::{LocalLock, Paired};
+use dogpile_lock::{Dogpile, LocalLock, Paired};
 use tokio::sync::Semaphore;
 
 type Store = Faulty<MemoryBytes>;
@@ -359,6 +363,30 @@ fn of_two_writes_at_once_the_far_tiers_last_is_near() {
         far.answers.add_permits(1);
         first.await.unwrap();
         assert_eq!(tiers.get(key).await.unwrap().unwrap().value, "second");
+    });
+}
+
+/// Two processes, each with a near tier of its own, and what they share.
+#[test]
+fn processes_behind_tiers_create_once_between_them() {
+    dogpile_conformance::run(async {
+        let clock = ManualClock::new();
+        let shared = Paired::new(store(), LocalLock::new());
+        let process = || {
+            let tiers = Tiered::new(store(), shared.clone(), NEAR_FOR);
+            let tiers = tiers.with_clock(Arc::new(clock.clone()));
+            Region::new(Dogpile::leased(tiers), MsgPack)
+                .expires_after(Duration::from_secs(2))
+                .with_clock(Arc::new(clock.clone()))
+        };
+        let (a, b) = (process(), process());
+        let created = AtomicU32::new(0);
+        let create = || async { Ok::<_, Error>(created.fetch_add(1, Ordering::Relaxed)) };
+        for round in 0..3 {
+            assert_eq!(a.get_or_create("k", create).await.unwrap(), round);
+            assert_eq!(b.get_or_create("k", create).await.unwrap(), round);
+            clock.advance(Duration::from_secs(3));
+        }
     });
 }
 
