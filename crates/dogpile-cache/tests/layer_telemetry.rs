@@ -1,7 +1,7 @@
 //! What metrics and traces are told.
 
 #![cfg(all(feature = "metrics", feature = "tracing"))]
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
