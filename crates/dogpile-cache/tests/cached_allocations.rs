@@ -1,6 +1,5 @@
 //! A hit of a cached function takes nothing from the heap. The counts are those of one thread.
 #![cfg(feature = "macros")]
-#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 #[path = "cached/support.rs"]
 mod support;
