@@ -1,15 +1,17 @@
 //! A near backend in front of a far one.
 
-use std::hash::{BuildHasher, RandomState};
+mod epochs;
+mod lease;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dogpile_core::{
-    Age, Answer, Ask, Backend, Clock, Entry, Freshness, Held, Key, Lease, LeaseBackend, Policy,
-    Result, SetOptions, SystemClock, Timestamp,
+    Age, Backend, Clock, Entry, Freshness, Key, Policy, Result, SetOptions, SystemClock, Timestamp,
 };
+
+use self::epochs::{Epochs, Write};
 
 /// Two tiers: a near backend that answers what it can, for a short time, and a far one that
 /// everybody shares.
@@ -84,71 +86,6 @@ impl<N, F> Tiered<N, F> {
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
-    }
-}
-
-/// When each key was last written, as far as that matters: a number per slot of keys, raised by
-/// every write. A near entry carries the number it was read under and is void once that has moved,
-/// so nothing that happens to the near tier itself can bring an old value back.
-#[derive(Debug)]
-struct Epochs {
-    slots: Box<[AtomicU64]>,
-    hasher: RandomState,
-}
-
-impl Epochs {
-    const SLOTS: usize = 4096;
-
-    fn new() -> Self {
-        let hasher = RandomState::new();
-        // Not zero, so that what another process left in the near tier is void.
-        let start = hasher.hash_one("start");
-        Self { slots: (0..Self::SLOTS).map(|_| AtomicU64::new(start)).collect(), hasher }
-    }
-
-    fn slot(&self, key: Key<'_>) -> usize {
-        usize::try_from(self.hasher.hash_one(key) % Self::SLOTS as u64).unwrap_or_default()
-    }
-
-    fn now(&self, key: Key<'_>) -> u64 {
-        self.slots[self.slot(key)].load(Ordering::Acquire)
-    }
-
-    /// A write to these keys; their epochs are raised when it ends, however it ends.
-    fn write(&self, keys: impl Iterator<Item = usize>) -> Write<'_> {
-        let mut slots: Vec<_> =
-            keys.map(|slot| (slot, self.slots[slot].load(Ordering::Acquire))).collect();
-        slots.sort_unstable();
-        slots.dedup_by_key(|(slot, _)| *slot);
-        Write { epochs: self, slots }
-    }
-
-    fn write_keys<'k>(&self, keys: impl Iterator<Item = Key<'k>>) -> Write<'_> {
-        self.write(keys.map(|key| self.slot(key)))
-    }
-}
-
-struct Write<'e> {
-    epochs: &'e Epochs,
-    slots: Vec<(usize, u64)>,
-}
-
-impl Write<'_> {
-    /// The epoch that the end of this write brings to a key. If another write came between, the
-    /// epoch is past it already, and what carries it is void: which of the two the far tier kept,
-    /// nobody knows.
-    fn next(&self, key: Key<'_>) -> Option<u64> {
-        let slot = self.epochs.slot(key);
-        let at = self.slots.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-        Some(self.slots[at].1.wrapping_add(1))
-    }
-}
-
-impl Drop for Write<'_> {
-    fn drop(&mut self) {
-        for (slot, _) in &self.slots {
-            self.epochs.slots[*slot].fetch_add(1, Ordering::AcqRel);
-        }
     }
 }
 
@@ -287,92 +224,6 @@ where
         drop(write);
         let _ = self.near.delete_group(group).await;
         Ok(())
-    }
-}
-
-impl<N, F> LeaseBackend for Tiered<N, F>
-where
-    N: Backend<Value = Bytes>,
-    F: LeaseBackend<Value = Bytes>,
-{
-    async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
-        if let Some(entry) = self.near(ask.key, &ask.freshness).await {
-            return Ok(Answer::Fresh(entry));
-        }
-        let epoch = self.epochs.now(ask.key);
-        let answer = self.far.get_or_lease(ask).await?;
-        if let Answer::Fresh(entry) = &answer {
-            self.bring_near(vec![(ask.key, epoch, entry)]).await;
-        }
-        Ok(answer)
-    }
-
-    async fn get_or_lease_many(&self, asks: &[Ask<'_>]) -> Result<Vec<Answer<Bytes>>> {
-        let near = self.near_many(asks.iter().map(|ask| (ask.key, ask.freshness))).await;
-        let far: Vec<_> = missing(&near).map(|at| asks[at]).collect();
-        let epochs: Vec<_> = far.iter().map(|ask| self.epochs.now(ask.key)).collect();
-        let answers = match far.is_empty() {
-            true => Vec::new(),
-            false => self.far.get_or_lease_many(&far).await?,
-        };
-        let news = far.iter().zip(&epochs).zip(&answers);
-        let fresh = news.filter_map(|((ask, epoch), answer)| match answer {
-            Answer::Fresh(entry) => Some((ask.key, *epoch, entry)),
-            Answer::Create { .. } | Answer::Busy { .. } => None,
-        });
-        self.bring_near(fresh.collect()).await;
-        let mut answers = answers.into_iter();
-        Ok(near
-            .into_iter()
-            .filter_map(|e| e.map(Answer::Fresh).or_else(|| answers.next()))
-            .collect())
-    }
-
-    async fn fill(
-        &self,
-        key: Key<'_>,
-        lease: Lease,
-        entry: Entry<Bytes>,
-        options: &SetOptions,
-    ) -> Result<Held> {
-        let write = self.epochs.write_keys(std::iter::once(key));
-        let held = self.far.fill(key, lease, entry.clone(), options).await?;
-        if held == Held::Kept {
-            self.bring_written(write, std::iter::once((key, &entry))).await;
-        }
-        Ok(held)
-    }
-
-    async fn fill_many(
-        &self,
-        fills: &[(Key<'_>, Lease, Entry<Bytes>)],
-        options: &SetOptions,
-    ) -> Result<Vec<Held>> {
-        let write = self.epochs.write_keys(fills.iter().map(|(key, ..)| *key));
-        let held = self.far.fill_many(fills, options).await?;
-        let kept = fills.iter().zip(&held).filter(|(_, held)| **held == Held::Kept);
-        self.bring_written(write, kept.map(|((key, _, entry), _)| (*key, entry))).await;
-        Ok(held)
-    }
-
-    async fn extend(&self, key: Key<'_>, lease: Lease, lease_for: Duration) -> Result<Held> {
-        self.far.extend(key, lease, lease_for).await
-    }
-
-    async fn release(&self, key: Key<'_>, lease: Lease) -> Result<Held> {
-        self.far.release(key, lease).await
-    }
-
-    fn abandon(&self, key: Key<'_>, lease: Lease) {
-        self.far.abandon(key, lease);
-    }
-
-    async fn wait(&self, key: Key<'_>, at_most: Duration) {
-        self.far.wait(key, at_most).await;
-    }
-
-    async fn is_leased(&self, key: Key<'_>) -> Result<bool> {
-        self.far.is_leased(key).await
     }
 }
 
