@@ -83,7 +83,7 @@ fn original(plan: &Plan) -> TokenStream {
     let function = &plan.function;
     let attributes = attributes::original(&function.attributes);
     let (visibility, body) = (&function.visibility, &function.body);
-    let doc = format!("{} as it is written, past the cache.", function.name());
+    let doc = format!("{} as it is written, past the cache.", link(plan));
     let mut signature = function.signature.clone();
     signature.ident = plan.companion_name("original");
     // An argument that only the attribute uses is used.
@@ -97,7 +97,11 @@ fn original(plan: &Plan) -> TokenStream {
     }
     quote! {
         #[doc = #doc]
-        #[allow(clippy::same_name_method, reason = "it has the name of a companion")]
+        #[allow(
+            clippy::missing_errors_doc,
+            clippy::unused_async,
+            reason = "the cached function says which errors, and has to be async"
+        )]
         #(#attributes)*
         #visibility #signature #body
     }

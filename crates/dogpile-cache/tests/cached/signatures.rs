@@ -21,6 +21,13 @@ mod elsewhere {
     }
 
     #[cached(region = REGION)]
+    #[cfg(any())]
+    pub(super) async fn visible(absent: Absent) -> Absent {
+        absent
+    }
+
+    #[cached(region = REGION)]
+    #[cfg(all())]
     pub(super) async fn visible(n: u64) -> u64 {
         n
     }
