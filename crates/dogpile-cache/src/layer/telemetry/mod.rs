@@ -46,12 +46,16 @@ use crate::{Event, Observe};
 /// the key to traces.
 ///
 /// ```
+/// use dogpile_cache::Region;
+/// use dogpile_cache::backend::MemoryBytes;
+/// use dogpile_cache::codec::Typed;
 /// use dogpile_cache::layer::{Observed, Telemetry};
-/// # use dogpile_core::Backend;
+/// use dogpile_lock::Dogpile;
+/// use std::sync::Arc;
 ///
-/// fn seen<B: Backend>(store: B) -> impl Backend<Value = B::Value> {
-///     Observed::new(store, Telemetry::new("users"))
-/// }
+/// let telemetry = Telemetry::new("users");
+/// let backend = Observed::new(MemoryBytes::new(1 << 20), telemetry.clone());
+/// let region = Region::new(Dogpile::local(backend), Typed).with_observer(Arc::new(telemetry));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Telemetry {
