@@ -15,10 +15,16 @@ pub(crate) struct KeySpace {
 }
 
 impl KeySpace {
+    /// Whether keys stay as they are.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.prefix.is_empty() && self.mangler.is_none()
+    }
+
     /// The key in the store.
     #[inline]
     pub(crate) fn place<'a>(&self, key: Key<'a>) -> Placed<'a> {
-        if self.prefix.is_empty() && self.mangler.is_none() {
+        if self.is_bare() {
             return Placed::AsIs(key);
         }
         self.build(key)

@@ -1,11 +1,10 @@
 //! Reading what is there.
 
 use dogpile_core::{
-    Age, Codec, Entry, Error, ErrorKind, Freshness, Key, Policy, RECENT_LAG, ReadThrough, Result,
-    Timestamp, ToKey,
+    Age, Codec, Entry, Error, ErrorKind, Key, Policy, RECENT_LAG, ReadThrough, Result, ToKey,
 };
 
-use super::{CallOptions, Event, Region};
+use super::{CallOptions, Event, Expiry, Region};
 
 impl<R: ReadThrough, C> Region<R, C> {
     /// The value of a key, if there is a fresh one.
@@ -16,7 +15,16 @@ impl<R: ReadThrough, C> Region<R, C> {
     where
         C: Codec<T, Stored = R::Value>,
     {
-        self.get_with(key, CallOptions::new()).await
+        let built = key.to_key();
+        let placed;
+        let key = if self.settings.space.is_bare() {
+            built.as_key()
+        } else {
+            placed = self.place(&built);
+            placed.as_key()
+        };
+        let found = self.find(key, None, false).await;
+        self.answer(key, found.and_then(|entry| self.decode_some(entry.map(|entry| entry.value))))
     }
 
     /// The same, with options of this call.
@@ -47,11 +55,11 @@ impl<R: ReadThrough, C> Region<R, C> {
     where
         C: Codec<T, Stored = R::Value>,
     {
-        let key = key.to_key();
-        let placed = self.settings.space.place(key.as_key());
+        let built = key.to_key();
+        let placed = self.place(&built);
         let key = placed.as_key();
-        let found = self.find(key, &options).await;
-        self.answer(key, found)
+        let found = self.find(key, options.expiry, options.ignore_expiry).await;
+        self.answer(key, found.and_then(|entry| entry.map(|entry| self.decode(entry)).transpose()))
     }
 
     /// The fresh values of many keys, in their order, in one round trip.
@@ -78,51 +86,64 @@ impl<R: ReadThrough, C> Region<R, C> {
         C: Codec<T, Stored = R::Value>,
     {
         let built: Vec<_> = keys.iter().map(ToKey::to_key).collect();
-        let placed: Vec<_> =
-            built.iter().map(|key| self.settings.space.place(key.as_key())).collect();
+        let placed: Vec<_> = built.iter().map(|key| self.place(key)).collect();
         let keys: Vec<_> = placed.iter().map(|key| key.as_key()).collect();
-        let found = self.find_many(&keys, &options).await;
-        let found = keys.iter().zip(found).map(|(key, found)| {
-            self.answer(*key, found).map(|entry| entry.map(|entry| entry.value))
-        });
-        found.collect()
+        let found = self.find_many(&keys, options.expiry, options.ignore_expiry).await;
+        let answers = keys.iter().zip(found).map(|(key, found)| self.answer(*key, found));
+        answers.collect()
     }
 
-    /// The fresh entry under a key of the store.
-    pub(super) async fn find<T>(
+    /// The entry under a key of the store, if it is to be served.
+    #[inline]
+    async fn find(
         &self,
         key: Key<'_>,
-        call: &CallOptions<'_, T>,
-    ) -> Result<Option<Entry<T>>>
+        expiry: Option<Expiry>,
+        ignore_expiry: bool,
+    ) -> Result<Option<Entry<R::Value>>> {
+        let settings = &*self.settings;
+        let barrier = match settings.barriers.known(key.group(), &*settings.clock) {
+            Some(barrier) => barrier,
+            None => Box::pin(settings.barriers.read(key.group(), &*settings.clock)).await?,
+        };
+        let policy = settings.policy(key, expiry, barrier);
+        let found = self.store.backend.get(key).await?;
+        Ok(found.filter(|entry| self.accepts(&policy, ignore_expiry, entry)))
+    }
+
+    /// The value under a key of the store, if it is to be served.
+    pub(super) async fn find_value<T>(
+        &self,
+        key: Key<'_>,
+        expiry: Option<Expiry>,
+        ignore_expiry: bool,
+    ) -> Result<Option<T>>
     where
         C: Codec<T, Stored = R::Value>,
     {
-        let barrier = self.barrier(key.group()).await?;
-        let policy = self.settings.policy(key, call, barrier);
-        let Some(entry) = self.store.backend.get(key).await? else { return Ok(None) };
-        if !self.accepts(&policy, call, &entry) {
-            return Ok(None);
-        }
-        self.decode(entry).map(Some)
+        let found = self.find(key, expiry, ignore_expiry).await?;
+        self.decode_some(found.map(|entry| entry.value))
     }
 
     /// The same for many; one that fails does not fail the others.
     pub(super) async fn find_many<T>(
         &self,
         keys: &[Key<'_>],
-        call: &CallOptions<'_, T>,
-    ) -> Vec<Result<Option<Entry<T>>>>
+        expiry: Option<Expiry>,
+        ignore_expiry: bool,
+    ) -> Vec<Result<Option<T>>>
     where
         C: Codec<T, Stored = R::Value>,
     {
         if keys.is_empty() {
             return Vec::new();
         }
-        let mut barriers = Vec::with_capacity(keys.len());
+        let all_fail = |error: Error| keys.iter().map(|_| Err(error.clone())).collect();
+        let mut policies = Vec::with_capacity(keys.len());
         for key in keys {
             match self.barrier(key.group()).await {
-                Ok(barrier) => barriers.push(barrier),
-                Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+                Ok(barrier) => policies.push(self.settings.policy(*key, expiry, barrier)),
+                Err(error) => return all_fail(error),
             }
         }
         let entries = match self.store.backend.get_many(keys).await {
@@ -130,48 +151,32 @@ impl<R: ReadThrough, C> Region<R, C> {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 let mut found = Vec::with_capacity(keys.len());
                 for key in keys {
-                    found.push(self.find(*key, call).await);
+                    found.push(self.find_value(*key, expiry, ignore_expiry).await);
                 }
                 return found;
             }
-            Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => return all_fail(error),
         };
-        let found = keys.iter().zip(barriers).zip(entries).map(|((key, barrier), entry)| {
-            let policy = self.settings.policy(*key, call, barrier);
-            match entry.filter(|entry| self.accepts(&policy, call, entry)) {
-                Some(entry) => self.decode(entry).map(Some),
-                None => Ok(None),
-            }
+        let found = policies.iter().zip(entries).map(|(policy, entry)| {
+            let entry = entry.filter(|entry| self.accepts(policy, ignore_expiry, entry));
+            self.decode_some(entry.map(|entry| entry.value))
         });
         found.collect()
     }
 
-    /// Whether a reader takes this entry.
-    fn accepts<T>(
-        &self,
-        policy: &Policy,
-        call: &CallOptions<'_, T>,
-        entry: &Entry<R::Value>,
-    ) -> bool {
-        if call.ignore_expiry {
-            return entry.version == self.settings.options.version;
-        }
-        self.freshness(policy, entry) == Age::Fresh
-    }
-
-    /// The age of an entry; the exact time is asked for only if the cheap one leaves a doubt.
+    /// Whether a reader takes this entry. The exact time is asked for only if the cheap one leaves a
+    /// doubt.
     #[inline]
-    pub(super) fn freshness(&self, policy: &Policy, entry: &Entry<R::Value>) -> Age {
+    fn accepts(&self, policy: &Policy, ignore_expiry: bool, entry: &Entry<R::Value>) -> bool {
+        if ignore_expiry {
+            return policy.version() == Some(entry.version);
+        }
         let clock = &self.settings.clock;
-        let at = |now: Timestamp| -> Freshness { policy.at(now) };
-        match at(clock.recent().plus(RECENT_LAG)).age(entry) {
-            Age::Fresh => Age::Fresh,
-            Age::Stale | Age::Dead => at(clock.now()).age(entry),
-        }
+        policy.at(clock.recent().plus(RECENT_LAG)).age(entry) == Age::Fresh
+            || policy.at(clock.now()).age(entry) == Age::Fresh
     }
 
-    #[inline]
-    pub(super) fn decode<T>(&self, entry: Entry<R::Value>) -> Result<Entry<T>>
+    fn decode<T>(&self, entry: Entry<R::Value>) -> Result<Entry<T>>
     where
         C: Codec<T, Stored = R::Value>,
     {
@@ -179,20 +184,30 @@ impl<R: ReadThrough, C> Region<R, C> {
         Ok(entry.map(|_| value))
     }
 
+    #[inline]
+    fn decode_some<T>(&self, stored: Option<R::Value>) -> Result<Option<T>>
+    where
+        C: Codec<T, Stored = R::Value>,
+    {
+        stored.map(|stored| self.store.codec.decode(&stored)).transpose()
+    }
+
     /// What a reader is told of what was found.
+    #[inline]
     fn answer<T>(&self, key: Key<'_>, found: Result<Option<T>>) -> Result<Option<T>> {
-        match found {
-            Ok(Some(found)) => {
-                self.settings.tell(key, Event::Hit);
-                return Ok(Some(found));
-            }
-            Ok(None) => {}
-            Err(error) if self.is_corrupt(key, &error) => {}
-            Err(error) if self.settings.carries_on(key, &error) => {}
-            Err(error) => {
-                self.settings.tell(key, Event::Failed(&error));
-                return Err(error);
-            }
+        if let Ok(Some(found)) = found {
+            self.settings.tell(key, Event::Hit);
+            return Ok(Some(found));
+        }
+        self.answer_nothing(key, found.err())
+    }
+
+    fn answer_nothing<T>(&self, key: Key<'_>, error: Option<Error>) -> Result<Option<T>> {
+        match error {
+            None => {}
+            Some(error) if self.is_corrupt(key, &error) => {}
+            Some(error) if self.settings.carries_on(key, &error) => {}
+            Some(error) => return Err(self.failed(key, error)),
         }
         self.settings.tell(key, Event::Miss);
         Ok(None)

@@ -15,6 +15,7 @@ use dogpile_core::{
 };
 
 use super::barrier::Barrier;
+use super::options::Call;
 use super::{CallOptions, Event, Region};
 
 impl<R: ReadThrough, C> Region<R, C> {
@@ -52,7 +53,7 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        async move { self.get_or_create_with(key, CallOptions::new(), create).await }
+        async move { self.obtain(key, None, create).await }
     }
 
     /// The same, with options of this call.
@@ -72,35 +73,7 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        async move {
-            let key = key.to_key();
-            let placed = self.place(&key);
-            let key = placed.as_key();
-            let mut creation = Creation::new(create);
-            let mut attempt = match self.begin(key, &options).await {
-                Begin::Value(value) => return Ok(value),
-                Begin::Attempt(attempt) => attempt,
-                Begin::Alone => return Box::pin(self.alone(key, &mut creation)).await,
-                Begin::Failed(error) => return Err(error),
-            };
-            loop {
-                let barrier = attempt.barrier;
-                let request = self.request(key, &options, barrier);
-                let creating = &mut creation;
-                let served = self
-                    .store
-                    .backend
-                    .read_through(&request, || self.create(key, &options, barrier, creating))
-                    .await;
-                match self.judge(&request, served, &mut attempt, &mut creation) {
-                    Verdict::Value(value) => return Ok(value),
-                    Verdict::Again => {}
-                    Verdict::Forget => Box::pin(self.forget(&[key])).await?,
-                    Verdict::Alone => return Box::pin(self.alone(key, &mut creation)).await,
-                    Verdict::Failed(error) => return Err(error),
-                }
-            }
-        }
+        async move { self.obtain(key, Some(&options), create).await }
     }
 
     /// [`get_or_create`](Self::get_or_create) with a creation that may outlive its caller.
@@ -151,21 +124,22 @@ impl<R: ReadThrough, C> Region<R, C> {
             let key = placed.as_key();
             // The creator may be wanted back after the store dropped it unused.
             let shared = Arc::new(Mutex::new(Creation::new(create)));
-            let mut attempt = match self.begin(key, &options).await {
+            let barrier = match Box::pin(self.begin(key, Some(&options))).await {
                 Begin::Value(value) => return Ok(value),
-                Begin::Attempt(attempt) => attempt,
+                Begin::Barrier(barrier) => barrier,
                 Begin::Alone => return Box::pin(self.alone(key, &mut taken(&shared))).await,
                 Begin::Failed(error) => return Err(error),
             };
+            let mut attempt = Attempt { barrier, left: 2 };
             loop {
                 let barrier = attempt.barrier;
-                let request = self.request(key, &options, barrier);
+                let request = self.request(key, Some(&options), barrier);
                 let (region, creating) = (self.clone(), Arc::clone(&shared));
                 let owned = placed.clone().into_owned();
                 let create = move || async move {
                     let mut creation = taken(&creating);
                     let made =
-                        region.create(owned.as_key(), &options, barrier, &mut creation).await;
+                        region.create(owned.as_key(), Some(&options), barrier, &mut creation).await;
                     *creating.lock().unwrap_or_else(PoisonError::into_inner) = creation;
                     made
                 };
@@ -234,7 +208,7 @@ impl<R: ReadThrough, C> Region<R, C> {
                 }
                 Err(error) => return Err(self.failed(key, error)),
             };
-            let made = match self.create(key, &options, barrier, &mut creation).await {
+            let made = match self.create(key, Some(&options), barrier, &mut creation).await {
                 Ok(made) => made,
                 Err(error) => return Err(self.failed(key, error)),
             };
@@ -246,54 +220,161 @@ impl<R: ReadThrough, C> Region<R, C> {
         }
     }
 
+    /// All of `get_or_create`. The usual call has no options, and does not pay for carrying them.
+    fn obtain<T, F, Fut, E>(
+        &self,
+        key: impl ToKey + Send + Sync,
+        call: Call<'_, T>,
+        create: F,
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        C: Codec<T, Stored = R::Value>,
+        T: Send,
+        F: FnOnce() -> Fut + Send,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        async move {
+            let built = key.to_key();
+            let placed;
+            let key = if self.settings.space.is_bare() {
+                built.as_key()
+            } else {
+                placed = self.place(&built);
+                placed.as_key()
+            };
+            let mut creation = Creation::new(create);
+            let barrier = match self.known(key, call) {
+                Some(barrier) => barrier,
+                None => match Box::pin(self.begin(key, call)).await {
+                    Begin::Value(value) => return Ok(value),
+                    Begin::Barrier(barrier) => barrier,
+                    Begin::Alone => return Box::pin(self.alone(key, &mut creation)).await,
+                    Begin::Failed(error) => return Err(error),
+                },
+            };
+            let request = self.request(key, call, barrier);
+            let creating = &mut creation;
+            let served = self
+                .store
+                .backend
+                .read_through(&request, || self.create(key, call, barrier, creating))
+                .await;
+            if let Some(value) = self.hit(key, &served) {
+                return Ok(value);
+            }
+            let mut attempt = Attempt { barrier, left: 2 };
+            match self.judge(&request, served, &mut attempt, &mut creation) {
+                Verdict::Value(value) => Ok(value),
+                Verdict::Failed(error) => Err(error),
+                next => Box::pin(self.settle(key, call, next, attempt, creation)).await,
+            }
+        }
+    }
+
+    /// What there is to go by, where nobody has to be asked for it.
+    #[inline]
+    fn known<T>(&self, key: Key<'_>, call: Call<'_, T>) -> Option<Barrier> {
+        let settings = &*self.settings;
+        if ignores(call) { None } else { settings.barriers.known(key.group(), &*settings.clock) }
+    }
+
+    /// The value, if it was there and is as it should be.
+    #[inline]
+    fn hit<T>(&self, key: Key<'_>, served: &Result<Served<R::Value>>) -> Option<T>
+    where
+        C: Codec<T, Stored = R::Value>,
+    {
+        match served {
+            Ok(Served { entry, by: ServedBy::Hit }) => {
+                let value = self.store.codec.decode(&entry.value).ok()?;
+                self.settings.tell(key, Event::Hit);
+                Some(value)
+            }
+            _ => None,
+        }
+    }
+
     /// What can be said before the store is asked to create.
-    async fn begin<T>(&self, key: Key<'_>, call: &CallOptions<'_, T>) -> Begin<T>
+    async fn begin<T>(&self, key: Key<'_>, call: Call<'_, T>) -> Begin<T>
     where
         C: Codec<T, Stored = R::Value>,
     {
         // Whatever else it finds, the store will say again.
-        if call.ignore_expiry
-            && let Ok(Some(entry)) = Box::pin(self.find(key, call)).await
+        if ignores(call)
+            && let Ok(Some(value)) = self.find_value(key, None, true).await
         {
             self.settings.tell(key, Event::Hit);
-            return Begin::Value(entry.value);
+            return Begin::Value(value);
         }
         match self.barrier(key.group()).await {
-            Ok(barrier) => Begin::Attempt(Attempt { barrier, left: 2 }),
+            Ok(barrier) => Begin::Barrier(barrier),
             Err(error) if self.settings.carries_on(key, &error) => Begin::Alone,
             Err(error) => Begin::Failed(self.failed(key, error)),
         }
     }
 
+    /// Asks the store again, as often as its answers demand.
+    async fn settle<T, F, Fut, E>(
+        &self,
+        key: Key<'_>,
+        call: Call<'_, T>,
+        mut next: Verdict<T>,
+        mut attempt: Attempt,
+        mut creation: Creation<F, T>,
+    ) -> Result<T>
+    where
+        C: Codec<T, Stored = R::Value>,
+        T: Send,
+        F: FnOnce() -> Fut + Send,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        loop {
+            match next {
+                Verdict::Value(value) => return Ok(value),
+                Verdict::Again => {}
+                Verdict::Forget => self.forget(&[key]).await?,
+                Verdict::Alone => return self.alone(key, &mut creation).await,
+                Verdict::Failed(error) => return Err(error),
+            }
+            let barrier = attempt.barrier;
+            let request = self.request(key, call, barrier);
+            let creating = &mut creation;
+            let served = self
+                .store
+                .backend
+                .read_through(&request, || self.create(key, call, barrier, creating))
+                .await;
+            next = self.judge(&request, served, &mut attempt, &mut creation);
+        }
+    }
+
     #[inline]
-    fn request<'a, T>(
-        &'a self,
-        key: Key<'a>,
-        call: &CallOptions<'_, T>,
-        barrier: Barrier,
-    ) -> Request<'a> {
-        self.request_by(key, call, self.settings.policy(key, call, barrier))
+    fn request<'a, T>(&'a self, key: Key<'a>, call: Call<'_, T>, barrier: Barrier) -> Request<'a> {
+        let policy = self.settings.policy(key, call.and_then(|call| call.expiry), barrier);
+        self.request_by(key, call, policy)
     }
 
     #[inline]
     pub(super) fn request_by<'a, T>(
         &'a self,
         key: Key<'a>,
-        call: &CallOptions<'_, T>,
+        call: Call<'_, T>,
         policy: Policy,
     ) -> Request<'a> {
         let options = &self.settings.options;
         Request::new(key, policy, &self.settings.clock)
             .with_lease_for(options.lease_for)
-            .with_wait_for(call.wait_for.unwrap_or(options.wait_for))
-            .with_serve_stale(call.serve_stale.unwrap_or(options.serve_stale))
+            .with_wait_for(call.and_then(|call| call.wait_for).unwrap_or(options.wait_for))
+            .with_serve_stale(call.and_then(|call| call.serve_stale).unwrap_or(options.serve_stale))
     }
 
     /// Runs the creator, and keeps its value aside so that this caller need not decode it.
     async fn create<T, F, Fut, E>(
         &self,
         key: Key<'_>,
-        call: &CallOptions<'_, T>,
+        call: Call<'_, T>,
         barrier: Barrier,
         creation: &mut Creation<F, T>,
     ) -> Result<dogpile_core::Made<R::Value>>
@@ -338,7 +419,6 @@ impl<R: ReadThrough, C> Region<R, C> {
     }
 
     /// What to make of the store's answer.
-    #[inline]
     fn judge<T, F>(
         &self,
         request: &Request<'_>,
@@ -441,6 +521,10 @@ impl super::Settings {
     }
 }
 
+fn ignores<T>(call: Call<'_, T>) -> bool {
+    call.is_some_and(|call| call.ignore_expiry)
+}
+
 /// A creator until it runs, and its value afterwards.
 struct Creation<F, T> {
     create: Option<F>,
@@ -466,7 +550,7 @@ struct Attempt {
 
 enum Begin<T> {
     Value(T),
-    Attempt(Attempt),
+    Barrier(Barrier),
     Alone,
     Failed(Error),
 }

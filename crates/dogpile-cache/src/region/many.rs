@@ -106,12 +106,12 @@ impl<R: ReadThrough, C> Region<R, C> {
         C: Codec<T, Stored = R::Value>,
     {
         let keys: Vec<_> = wanted.items.iter().map(|item| item.key).collect();
-        let found = self.find_many(&keys, call).await;
+        let found = self.find_many(&keys, call.expiry, call.ignore_expiry).await;
         for (item, found) in wanted.items.iter_mut().zip(found) {
             match found {
-                Ok(Some(entry)) => {
+                Ok(Some(value)) => {
                     self.settings.tell(item.key, Event::Hit);
-                    item.value = Some(entry.value);
+                    item.value = Some(value);
                 }
                 Ok(None) => {}
                 // Met again, and dealt with, by what creates.
@@ -178,7 +178,7 @@ impl<R: ReadThrough, C> Region<R, C> {
                 Err(error) if error.kind() == ErrorKind::Corrupt && !last => {
                     for at in batch {
                         let key = wanted.items[at].key;
-                        if let Err(error) = self.find(key, call).await
+                        if let Err(error) = self.find_value::<T>(key, None, true).await
                             && self.is_corrupt(key, &error)
                         {
                             damaged.push(key);
@@ -217,7 +217,7 @@ impl<R: ReadThrough, C> Region<R, C> {
         let expiry = call.expiry.unwrap_or(options.expiry);
         let fresh_for = expiry.duration().map(|d| d.mul_f64(1.0 - options.jitter));
         let policy = self.settings.policy_for(fresh_for, barrier);
-        let request = self.request_by(keys[0], call, policy);
+        let request = self.request_by(keys[0], Some(call), policy);
         let made = Mutex::new(Vec::new());
         let (keys, aside) = (&keys, &made);
         let served = self.store.backend.read_through_many(keys, &request, |turn| {
@@ -236,7 +236,7 @@ impl<R: ReadThrough, C> Region<R, C> {
                     let key = keys[at];
                     self.settings.tell(key, Event::Created { took: finished.since(started) });
                     let stamp = self.stamp(key, before, started, finished).await;
-                    all.push(self.pack(key, call, &value, &stamp)?);
+                    all.push(self.pack(key, Some(call), &value, &stamp)?);
                     aside.lock().unwrap_or_else(PoisonError::into_inner).push((at, value));
                 }
                 Ok::<Vec<Made<R::Value>>, Error>(all)

@@ -212,16 +212,14 @@ impl<R: Backend, C> Region<R, C> {
 }
 
 impl Settings {
-    /// What this call accepts of the entry under this key.
+    /// What is accepted of the entry under this key.
     #[inline]
-    fn policy<T>(&self, key: Key<'_>, call: &CallOptions<'_, T>, barrier: Barrier) -> Policy {
-        let expiry = call.expiry.unwrap_or(self.options.expiry).duration();
-        let fresh_for = match expiry {
-            Some(d) if self.options.jitter > 0.0 => {
-                Some(d.mul_f64(1.0 - self.options.jitter * share(key)))
-            }
-            other => other,
-        };
+    fn policy(&self, key: Key<'_>, expiry: Option<Expiry>, barrier: Barrier) -> Policy {
+        let mut fresh_for = expiry.unwrap_or(self.options.expiry).duration();
+        if self.options.jitter > 0.0 {
+            let keeps = 1.0 - self.options.jitter * share(key);
+            fresh_for = fresh_for.map(|d| d.mul_f64(keeps));
+        }
         self.policy_for(fresh_for, barrier)
     }
 

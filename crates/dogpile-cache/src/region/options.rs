@@ -130,6 +130,9 @@ pub struct CallOptions<'a, T> {
     pub(crate) wait_for: Option<Duration>,
 }
 
+/// The options of a call that has any.
+pub(super) type Call<'a, T> = Option<&'a CallOptions<'a, T>>;
+
 /// A predicate over a key and the value just created for it.
 type ShouldCache<'a, T> = &'a (dyn Fn(Key<'_>, &T) -> bool + Send + Sync);
 

@@ -7,6 +7,7 @@ use dogpile_core::{
 };
 
 use super::barrier::Stamp;
+use super::options::Call;
 use super::{CallOptions, Event, Region};
 use crate::key::Placed;
 
@@ -153,7 +154,7 @@ impl<R: ReadThrough, C> Region<R, C> {
     pub(super) fn pack<T>(
         &self,
         key: Key<'_>,
-        call: &CallOptions<'_, T>,
+        call: Call<'_, T>,
         value: &T,
         stamp: &Stamp,
     ) -> Result<Made<R::Value>>
@@ -164,8 +165,9 @@ impl<R: ReadThrough, C> Region<R, C> {
             self.settings.tell(key, Event::Overtaken);
         }
         let stored = self.store.codec.encode(value)?;
-        let entry = self.entry(stamp.created, stored, call.stored_expiry(value));
-        Ok(match stamp.store && call.caches(key, value) {
+        let entry =
+            self.entry(stamp.created, stored, call.and_then(|call| call.stored_expiry(value)));
+        Ok(match stamp.store && call.is_none_or(|call| call.caches(key, value)) {
             true => Made::new(entry, self.set_options()),
             false => Made::unstored(entry),
         })
