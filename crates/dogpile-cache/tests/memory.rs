@@ -68,6 +68,25 @@ fn every_method_is_ready_at_the_first_poll() {
 }
 
 #[test]
+fn a_peek_copies_nothing() {
+    #[derive(Debug)]
+    struct Precious(u64);
+    impl Clone for Precious {
+        fn clone(&self) -> Self {
+            assert_eq!(self.0, 0, "only the one that is stored may be copied, on its way in");
+            Self(15)
+        }
+    }
+    let memory = Memory::new(10);
+    for key in [Key::name("ga"), Key::field("g", "a")] {
+        assert_eq!(memory.peek(key, |_| panic!("there is nothing to look at")), None::<()>);
+        at_once(memory.set(key, entry(Precious(0)))).unwrap();
+        assert_eq!(memory.peek(key, |entry| entry.value.0), Some(15));
+    }
+    assert!(memory.peek(Key::field("ga", ""), |_| ()).is_none());
+}
+
+#[test]
 fn entries_are_bounded_by_number() {
     for bound in [0, 1, 10, 1_000] {
         let memory = Memory::new(bound);

@@ -1,6 +1,6 @@
 //! Values as they are, in this process.
 
-mod key;
+mod kept;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use dogpile_core::{Backend, Entry, Error, ErrorKind, Key, Result, SetOptions};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-use self::key::{Lookup, StoredKey};
+use self::kept::{Kept, Look, Named};
 use crate::codec::Object;
 
 /// Keeps values in this process as they are: a hit is one `clone` of the value.
@@ -38,7 +38,7 @@ use crate::codec::Object;
 pub struct Memory<V = Object>(Arc<Inner<V>>);
 
 struct Inner<V> {
-    cache: Cache<StoredKey, Entry<V>, StoredWeight>,
+    cache: Cache<Kept<V>, (), StoredWeight>,
     /// `None` where every entry weighs one.
     weigh: Option<Box<Weigh<V>>>,
     heaviest: u64,
@@ -123,9 +123,32 @@ impl<V: Clone + Send + Sync + 'static> Memory<V> {
         self.0.cache.capacity()
     }
 
+    /// Shows `look` the entry under a key where it lies, and answers what it answers: no value is
+    /// copied but what it copies. `None` where nothing is kept there, and `look` is dropped unused.
+    ///
+    /// A part of the cache is locked against writes meanwhile: `look` should be short, and must not
+    /// use this backend.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> dogpile_core::Result<()> {
+    /// use dogpile_cache::backend::Memory;
+    /// use dogpile_core::{BackendExt, Entry, Key, Timestamp};
+    ///
+    /// let memory = Memory::new(10_000);
+    /// memory.set(Key::name("a"), Entry::new(Timestamp::MIN, vec![1, 2, 3])).await?;
+    /// assert_eq!(memory.peek(Key::name("a"), |entry| entry.value.len()), Some(3));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
-    fn read(&self, key: Key<'_>) -> Option<Entry<V>> {
-        self.0.cache.get(&Lookup(key))
+    pub fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<V>) -> T) -> Option<T> {
+        let mut seen = None;
+        self.0.cache.get(&Look::new(key, |entry: &Entry<V>| {
+            // Nothing was seen before: forgetting that spares every hit the code to drop it.
+            std::mem::forget(seen.replace(look(entry)));
+        }));
+        seen
     }
 
     fn weigh(&self, key: Key<'_>, value: &V) -> Result<u32> {
@@ -149,10 +172,10 @@ pub(super) fn too_large(key: Key<'_>, size: u64, limit: u64) -> Error {
 #[derive(Clone)]
 struct StoredWeight;
 
-impl<V> Weighter<StoredKey, V> for StoredWeight {
+impl<V> Weighter<Kept<V>, ()> for StoredWeight {
     #[inline]
-    fn weight(&self, key: &StoredKey, _: &V) -> u64 {
-        u64::from(key.weight())
+    fn weight(&self, kept: &Kept<V>, (): &()) -> u64 {
+        u64::from(kept.weight())
     }
 }
 
@@ -161,31 +184,31 @@ impl<V: Clone + Send + Sync + 'static> Backend for Memory<V> {
 
     #[inline]
     async fn get(&self, key: Key<'_>) -> Result<Option<Entry<V>>> {
-        Ok(self.read(key))
+        Ok(self.peek(key, Entry::clone))
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<V>>>> {
-        Ok(keys.iter().map(|key| self.read(*key)).collect())
+        Ok(keys.iter().map(|key| self.peek(*key, Entry::clone)).collect())
     }
 
     async fn set_many(&self, items: &[(Key<'_>, Entry<V>)], _: &SetOptions) -> Result<()> {
         for (key, entry) in items {
-            let stored = StoredKey::new(*key, self.weigh(*key, &entry.value)?)?;
-            self.0.cache.insert(stored, entry.clone());
+            let weight = self.weigh(*key, &entry.value)?;
+            self.0.cache.insert(Kept::new(*key, entry.clone(), weight)?, ());
         }
         Ok(())
     }
 
     async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
         for key in keys {
-            self.0.cache.remove(&Lookup(*key));
+            self.0.cache.remove(&Named(*key));
         }
         Ok(())
     }
 
     /// Looks at every entry: meant for now and then, not for every request.
     async fn delete_group(&self, group: &[u8]) -> Result<()> {
-        self.0.cache.retain(|key, _| key.group() != Some(group));
+        self.0.cache.retain(|kept, ()| kept.key().group() != Some(group));
         Ok(())
     }
 }
