@@ -26,6 +26,7 @@ mod counter;
 mod lease;
 mod locator;
 mod lock;
+mod read_through;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +36,7 @@ pub use self::counter::{CounterFlaw, WrongCounter};
 pub use self::lease::{LeaseFlaw, WrongLeaseBackend};
 pub use self::locator::{LocatorFlaw, WrongLocator};
 pub use self::lock::{LockFlaw, WrongLock};
+pub use self::read_through::{ReadThroughFlaw, WrongReadThrough};
 
 /// Declares the flaws of one contract, each with the properties it breaks.
 macro_rules! flaws {

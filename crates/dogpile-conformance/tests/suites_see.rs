@@ -153,3 +153,12 @@ fn locator() {
         property(Subject::new(WrongLocator::new(None, 0, 1)));
     }
 }
+
+#[test]
+fn read_through() {
+    use dogpile_conformance::wrong::{ReadThroughFlaw, WrongReadThrough};
+    let properties = dogpile_conformance::__read_through_properties!(all, [read_through, Subject<WrongReadThrough>]);
+    see(ReadThroughFlaw::ALL, ReadThroughFlaw::breaks, &properties, |flaw| {
+        Subject::new(WrongReadThrough::new(flaw))
+    });
+}

@@ -219,6 +219,7 @@ where
         subject.pass(Duration::from_millis(40)).await;
         waiters.push(reader(2));
     }
+    settle().await;
     gate.open();
     let served = answer(leader, "a long creation").await;
     expect_served(&served, &[ServedBy::Created], 1, "a long creation was lost");
