@@ -150,6 +150,20 @@ async fn an_error_of_the_cache_made_by_the_function_is_not_wrapped() {
     assert_eq!(aliased(1).await.unwrap_err().kind(), ErrorKind::Refused);
 }
 
+fn boxed_circular(n: u64) -> dogpile_core::BoxFuture<'static, Result<u64, Error>> {
+    Box::pin(circular(n))
+}
+
+#[cached(region = REGION)]
+async fn circular(n: u64) -> Result<u64, Error> {
+    boxed_circular(n).await
+}
+
+#[tokio::test]
+async fn a_function_that_needs_its_own_answer_is_told_so() {
+    assert_eq!(circular(1).await.unwrap_err().kind(), ErrorKind::Reentrant);
+}
+
 type Broken = Region<Dogpile<Solo<Faulty<Memory>>>, Shared>;
 
 fn broken() -> Broken {

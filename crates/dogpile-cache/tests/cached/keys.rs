@@ -40,6 +40,7 @@ fn arguments_are_written_unambiguously_in_their_order() {
     assert_eq!(key("x", "y").as_key(), Key::name("user(x,y)"));
     assert_ne!(key("a b", "c"), key("a", "b c"));
     assert_ne!(key("1", "2"), key("1,2", ""));
+    assert_eq!(key("ünï", "→").as_key(), Key::name("user(ünï,→)"));
     assert_eq!(
         in_constant::key(Some(-3), [true, false], "1".to_owned()).as_key(),
         Key::name("space(-3,[true,false],'1)")
