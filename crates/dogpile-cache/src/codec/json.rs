@@ -27,9 +27,10 @@ use super::path::{cannot_encode, too_deep};
 /// use dogpile_cache::codec::Json;
 /// use dogpile_core::Codec;
 ///
-/// let stored = Json.encode(&("tea", 2))?;
+/// let stored = Json.encode(&("tea".to_owned(), 2_u8))?;
 /// assert_eq!(&stored[..], br#"["tea",2]"#);
-/// assert_eq!(Json.decode(&stored)?, ("tea".to_owned(), 2));
+/// let value: (String, u8) = Json.decode(&stored)?;
+/// assert_eq!(value, ("tea".to_owned(), 2));
 /// # Ok::<(), dogpile_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -28,9 +28,10 @@ use super::path::{cannot_encode, too_deep};
 /// use dogpile_cache::codec::MsgPack;
 /// use dogpile_core::Codec;
 ///
-/// let stored = MsgPack.encode(&("tea", 2))?;
+/// let stored = MsgPack.encode(&("tea".to_owned(), 2_u8))?;
 /// assert_eq!(&stored[..], b"\x92\xa3tea\x02");
-/// assert_eq!(MsgPack.decode(&stored)?, ("tea".to_owned(), 2));
+/// let value: (String, u8) = MsgPack.decode(&stored)?;
+/// assert_eq!(value, ("tea".to_owned(), 2));
 /// # Ok::<(), dogpile_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
