@@ -1,3 +1,5 @@
+//! What stands beside a cached function: get, set, invalidate, refresh, key, original.
+
 use std::sync::LazyLock;
 
 use dogpile_cache::{Error, Key, cached};

@@ -1,3 +1,5 @@
+//! Which key a call has.
+
 use std::sync::LazyLock;
 
 use dogpile_cache::{Error, Field, Key, KeyPart, KeyWriter, cached};

@@ -1,3 +1,5 @@
+//! Cached methods: of values, of references, and without a receiver.
+
 use std::sync::Arc;
 
 use dogpile_cache::{Error, Key, cached};

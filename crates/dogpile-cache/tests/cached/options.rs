@@ -1,3 +1,5 @@
+//! What the attribute is told: expiry, namespace, what is cached at all.
+
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
