@@ -11,6 +11,10 @@ pub(super) fn check(workspace: &Workspace, file: &str, text: &str, findings: &mu
     for package in &workspace.crates {
         wrong.extend(wrong_version(text, &package.name, &package.version));
     }
+    if matches!(file, "README.md" | "CHANGELOG.md") {
+        let crates = workspace.crates.iter().map(|package| package.name.as_str());
+        wrong.extend(unlisted(text, crates));
+    }
     // What a crate's page links to is resolved by the registry, not by the file system.
     if !file.starts_with("crates/") {
         let folder = workspace.root.join(file);
@@ -21,6 +25,17 @@ pub(super) fn check(workspace: &Workspace, file: &str, text: &str, findings: &mu
         );
     }
     findings.wrong.extend(wrong.into_iter().map(|what| format!("{file}: {what}")));
+}
+
+/// The crates that no link leads to.
+fn unlisted<'c>(text: &str, crates: impl Iterator<Item = &'c str>) -> Vec<String> {
+    crates
+        .filter(|name| {
+            let folder = format!("](crates/{name}");
+            !text.split(&folder).skip(1).any(|rest| rest.starts_with([')', '/']))
+        })
+        .map(|name| format!("does not list {name}"))
+        .collect()
 }
 
 /// Every `Rust 1.x` has to be the compiler that the manifests demand.
@@ -77,6 +92,12 @@ mod tests {
     fn a_version_in_prose_is_the_one_in_the_manifest() {
         let text = "a = \"0.1\"\na = { version = \"0.2\", features = [\"x\"] }\na-b = \"7\"";
         assert_eq!(wrong_version(text, "a", "0.2.3"), ["says a 0.1, which is at 0.2.3"]);
+    }
+
+    #[test]
+    fn every_crate_is_listed() {
+        let text = "[a](crates/a) [b](crates/b/CHANGELOG.md) [cc](crates/cc)";
+        assert_eq!(unlisted(text, ["a", "b", "c"].into_iter()), ["does not list c"]);
     }
 
     #[test]
