@@ -1,0 +1,84 @@
+//! The whole places of points, of which the index keeps the upper 32 bits.
+
+use alloc::vec::Vec;
+
+use super::Ring;
+use crate::Position;
+use crate::point::Entry;
+
+impl<N> Ring<N> {
+    /// The whole place of a point.
+    pub(crate) fn exact(&self, at: usize) -> Position {
+        let entry = self.points.at(at);
+        if self.profile.bits() == 32 {
+            return Position::from_u32(entry.high());
+        }
+        // Points of one node that agree in the upper bits stand in order, with no others' order
+        // between them.
+        let before = self.points.as_slice()[..at]
+            .iter()
+            .rev()
+            .take_while(|other| other.high() == entry.high())
+            .filter(|other| **other == entry)
+            .count();
+        self.points_at(entry).get(before).copied().unwrap_or(Position::from_u32(entry.high()))
+    }
+
+    /// The first point, from this one on, that a key at this place belongs to.
+    #[cold]
+    pub(super) fn among_ties(&self, position: Position, first: usize) -> usize {
+        let below = (!0_u128).checked_shr(self.profile.bits()).unwrap_or(0);
+        let position = Position::new(position.bits() & !below);
+        let mut at = first;
+        while at < self.points.len() && self.points.at(at).high() == position.high() {
+            let point = self.exact(at);
+            if point > position || point == position && !self.profile.is_strict() {
+                break;
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// Brings points that agree in their upper bits into the order of their whole places, and those
+    /// of one place into the order of their names.
+    pub(super) fn order_ties(&mut self) {
+        if self.profile.first_inserted_wins() {
+            return;
+        }
+        let mut at = 0;
+        while at + 1 < self.points.len() {
+            let high = self.points.at(at).high();
+            let tied = self.points.as_slice()[at..]
+                .iter()
+                .take_while(|entry| entry.high() == high)
+                .count();
+            if tied > 1 {
+                let mut run: Vec<(Position, Entry)> =
+                    (at..at + tied).map(|at| (self.exact(at), self.points.at(at))).collect();
+                run.sort_by(|(one, a), (other, b)| {
+                    one.cmp(other).then_with(|| self.name(a.node()).cmp(self.name(b.node())))
+                });
+                for (to, (_, entry)) in self.points.as_mut_slice()[at..].iter_mut().zip(run) {
+                    *to = entry;
+                }
+            }
+            at += tied;
+        }
+    }
+
+    /// All points of a node that agree with this one in the upper bits, in order.
+    fn points_at(&self, entry: Entry) -> Vec<Position> {
+        let mut points = Vec::new();
+        if let Some(member) = self.member(entry.node() as usize) {
+            let node = &member.node;
+            self.profile.points_of(node.name(), node.weight(), &self.crowd, |point| {
+                if point.high() == entry.high() {
+                    points.push(point);
+                }
+            });
+        }
+        points.sort_unstable();
+        points
+    }
+}
