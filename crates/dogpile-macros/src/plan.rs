@@ -234,7 +234,14 @@ impl Plan {
             });
         }
         let name = local("options");
-        quote!(#lets let #name = #krate::CallOptions::<'_, #of>::new() #with;)
+        if with.is_empty() {
+            return quote!(let #name = ::core::option::Option::None;);
+        }
+        quote! {
+            #lets
+            let #name = #krate::CallOptions::<'_, #of>::new() #with;
+            let #name = ::core::option::Option::Some(&#name);
+        }
     }
 
     /// The words of the expressions in the attribute.

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use dogpile_core::{BuiltKey, Codec, Error, ErrorKind, ReadThrough, ToKey};
 
 use super::errors::Errors;
+use super::one::given;
 use crate::{CallOptions, Region};
 
 /// What a function of many items returns: an answer for each, or a map from which some are missing.
@@ -71,20 +72,20 @@ fn present<I: Clone, V>(items: &[I], answers: Vec<Option<V>>) -> impl Iterator<I
 pub async fn get_many<R, C, T, K>(
     region: &Region<R, C>,
     keys: &[K],
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
 ) -> Result<Vec<Option<T>>, Error>
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
     K: ToKey + Send + Sync,
 {
-    region.get_many_with(keys, options).await
+    region.get_many_with(keys, given(options)).await
 }
 
 pub async fn get_map<R, C, T, K, I, A>(
     region: &Region<R, C>,
     keys: &[K],
-    options: CallOptions<'_, Option<T>>,
+    options: Option<&CallOptions<'_, Option<T>>>,
     items: &[I],
 ) -> Result<A, Error>
 where
@@ -93,21 +94,21 @@ where
     K: ToKey + Send + Sync,
     A: Answers<I, Cached = Option<T>>,
 {
-    let found = region.get_many_with(keys, options).await?;
+    let found = region.get_many_with(keys, given(options)).await?;
     Ok(A::together(items, found.into_iter().map(Option::flatten).collect()))
 }
 
 pub async fn set_many<R, C, T, K>(
     region: &Region<R, C>,
     values: &[(K, T)],
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
 ) -> Result<(), Error>
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
     K: ToKey + Send + Sync,
 {
-    region.set_many_with(values, options).await
+    region.set_many_with(values, given(options)).await
 }
 
 pub async fn invalidate_many<R: ReadThrough, C, K: ToKey + Send + Sync>(
@@ -120,7 +121,7 @@ pub async fn invalidate_many<R: ReadThrough, C, K: ToKey + Send + Sync>(
 pub async fn get_or_create_many<R, C, K, I, A, E, F, Fut>(
     region: &Region<R, C>,
     keys: &[K],
-    options: CallOptions<'_, A::Cached>,
+    options: Option<&CallOptions<'_, A::Cached>>,
     items: &[I],
     errors: Errors<E>,
     mut create: F,
@@ -145,7 +146,7 @@ where
             Ok::<_, super::errors::AnyError>(created.apart(&missing))
         }
     };
-    match region.get_or_create_many_with(&asked, options, create).await {
+    match region.get_or_create_many_with(&asked, given(options), create).await {
         Ok(answers) => Ok(A::together(items, answers)),
         Err(told) => Err(errors.recover(Some(kept), told)),
     }
@@ -155,7 +156,7 @@ where
 pub async fn get_or_create_many_plain<R, C, K, I, A, F, Fut>(
     region: &Region<R, C>,
     keys: &[K],
-    options: CallOptions<'_, A::Cached>,
+    options: Option<&CallOptions<'_, A::Cached>>,
     items: &[I],
     mut create: F,
 ) -> Option<A>
@@ -174,14 +175,14 @@ where
         let created = create(missing.clone());
         async move { Ok::<_, Infallible>(created.await.apart(&missing)) }
     };
-    let answers = region.get_or_create_many_with(&asked, options, create).await.ok()?;
+    let answers = region.get_or_create_many_with(&asked, given(options), create).await.ok()?;
     Some(A::together(items, answers))
 }
 
 pub async fn refresh_many<R, C, K, I, A, E>(
     region: &Region<R, C>,
     keys: &[K],
-    options: CallOptions<'_, A::Cached>,
+    options: Option<&CallOptions<'_, A::Cached>>,
     items: &[I],
     create: impl Future<Output = Result<A, E>>,
 ) -> Result<A, E>
@@ -199,7 +200,7 @@ where
 pub async fn refresh_many_plain<R, C, K, I, A>(
     region: &Region<R, C>,
     keys: &[K],
-    options: CallOptions<'_, A::Cached>,
+    options: Option<&CallOptions<'_, A::Cached>>,
     items: &[I],
     create: impl Future<Output = A>,
 ) -> Result<A, Error>
@@ -216,7 +217,7 @@ where
 async fn store<R, C, K, I, A>(
     region: &Region<R, C>,
     keys: &[K],
-    options: CallOptions<'_, A::Cached>,
+    options: Option<&CallOptions<'_, A::Cached>>,
     items: &[I],
     created: A,
 ) -> Result<A, Error>
@@ -238,9 +239,9 @@ where
     let (cached, passed): (Vec<_>, Vec<_>) = built
         .zip(answers)
         .enumerate()
-        .partition(|(_, (key, answer))| options.caches(key.as_key(), answer));
+        .partition(|(_, (key, answer))| given(options).caches(key.as_key(), answer));
     let (places, cached): (Vec<_>, Vec<_>) = cached.into_iter().unzip();
-    region.set_many_with(&cached, options).await?;
+    region.set_many_with(&cached, given(options)).await?;
     let mut answers: Vec<_> = places.into_iter().zip(cached).chain(passed).collect();
     answers.sort_by_key(|(place, _)| *place);
     let answers = answers.into_iter().map(|(_, (_, answer))| answer).collect();

@@ -12,26 +12,26 @@ use crate::{CallOptions, Region};
 pub async fn get<R, C, T>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
 ) -> Result<Option<T>, Error>
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
 {
-    region.get_with(key, options).await
+    region.get_with(key, given(options)).await
 }
 
 pub async fn set<R, C, T>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
     value: &T,
 ) -> Result<(), Error>
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
 {
-    region.set_with(key, value, options).await
+    region.set_with(key, value, given(options)).await
 }
 
 pub async fn invalidate<R: ReadThrough, C>(
@@ -44,7 +44,7 @@ pub async fn invalidate<R: ReadThrough, C>(
 pub async fn get_or_create<R, C, T, E, F, Fut>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
     errors: Errors<E>,
     create: F,
 ) -> Result<T, E>
@@ -58,14 +58,14 @@ where
 {
     let kept = &Mutex::new(None);
     let create = move || async move { create().await.map_err(|error| errors.tell(error, kept)) };
-    let answer = region.get_or_create_with(key, options, create).await;
+    let answer = region.obtain(key, options, create).await;
     answer.map_err(|told| errors.recover(Some(kept), told))
 }
 
 pub async fn refresh<R, C, T, E, F, Fut>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
     errors: Errors<E>,
     create: F,
 ) -> Result<T, E>
@@ -79,14 +79,14 @@ where
 {
     let kept = &Mutex::new(None);
     let create = move || async move { create().await.map_err(|error| errors.tell(error, kept)) };
-    let answer = region.refresh_with(key, options, create).await;
+    let answer = region.refresh_with(key, given(options), create).await;
     answer.map_err(|told| errors.recover(Some(kept), told))
 }
 
 pub async fn get_or_create_detached<R, C, T, E, F, Fut>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'static, T>,
+    options: Option<&CallOptions<'static, T>>,
     errors: Errors<E>,
     create: F,
 ) -> Result<T, E>
@@ -99,7 +99,7 @@ where
     Fut: Future<Output = Result<T, E>> + Send + 'static,
 {
     let create = move || async move { create().await.map_err(|error| errors.tell_all(error)) };
-    let answer = region.get_or_create_detached_with(key, options, create).await;
+    let answer = region.get_or_create_detached_with(key, given(options), create).await;
     answer.map_err(|told| errors.recover(None, told))
 }
 
@@ -107,7 +107,7 @@ where
 pub async fn get_or_create_plain<R, C, T, F, Fut>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
     create: F,
 ) -> Option<T>
 where
@@ -118,13 +118,13 @@ where
     Fut: Future<Output = T> + Send,
 {
     let create = move || async move { Ok::<_, Infallible>(create().await) };
-    region.get_or_create_with(key, options, create).await.ok()
+    region.obtain(key, options, create).await.ok()
 }
 
 pub async fn get_or_create_plain_detached<R, C, T, F, Fut>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'static, T>,
+    options: Option<&CallOptions<'static, T>>,
     create: F,
 ) -> Option<T>
 where
@@ -135,13 +135,13 @@ where
     Fut: Future<Output = T> + Send + 'static,
 {
     let create = move || async move { Ok::<_, Infallible>(create().await) };
-    region.get_or_create_detached_with(key, options, create).await.ok()
+    region.get_or_create_detached_with(key, given(options), create).await.ok()
 }
 
 pub async fn refresh_plain<R, C, T, F, Fut>(
     region: &Region<R, C>,
     key: Key<'_>,
-    options: CallOptions<'_, T>,
+    options: Option<&CallOptions<'_, T>>,
     create: F,
 ) -> Result<T, Error>
 where
@@ -152,5 +152,10 @@ where
     Fut: Future<Output = T> + Send,
 {
     let create = move || async move { Ok::<_, Infallible>(create().await) };
-    region.refresh_with(key, options, create).await
+    region.refresh_with(key, given(options), create).await
+}
+
+/// The options of a call that has any, or none. The hot path goes without.
+pub(super) fn given<'a, T>(options: Option<&CallOptions<'a, T>>) -> CallOptions<'a, T> {
+    options.copied().unwrap_or_default()
 }

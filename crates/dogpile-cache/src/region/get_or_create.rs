@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dogpile_core::{
-    Age, Codec, Error, ErrorKind, Key, Policy, ReadThrough, Request, Result, Served, ServedBy,
-    Timestamp, ToKey,
+    Age, Codec, Error, ErrorKind, Key, Policy, RECENT_LAG, ReadThrough, Request, Result, Served,
+    ServedBy, Timestamp, ToKey,
 };
 
 use super::barrier::Barrier;
@@ -221,7 +221,7 @@ impl<R: ReadThrough, C> Region<R, C> {
     }
 
     /// All of `get_or_create`. The usual call has no options, and does not pay for carrying them.
-    fn obtain<T, F, Fut, E>(
+    pub(crate) fn obtain<T, F, Fut, E>(
         &self,
         key: impl ToKey + Send + Sync,
         call: Call<'_, T>,
@@ -243,6 +243,9 @@ impl<R: ReadThrough, C> Region<R, C> {
                 placed = self.place(&built);
                 placed.as_key()
             };
+            if let Some(value) = self.at_hand(key, call) {
+                return Ok(value);
+            }
             let mut creation = Creation::new(create);
             let barrier = match self.known(key, call) {
                 Some(barrier) => barrier,
@@ -270,6 +273,29 @@ impl<R: ReadThrough, C> Region<R, C> {
                 next => Box::pin(self.settle(key, call, next, attempt, creation)).await,
             }
         }
+    }
+
+    /// The value, if it lies fresh in this process: nothing is waited for, or copied but the value.
+    #[inline]
+    pub(super) fn at_hand<T>(&self, key: Key<'_>, call: Call<'_, T>) -> Option<T>
+    where
+        C: Codec<T, Stored = R::Value>,
+    {
+        let settings = &*self.settings;
+        let barrier = self.known(key, call)?;
+        let policy = settings.policy(key, call.and_then(|call| call.expiry), barrier);
+        // The cheap clock lags: what is fresh even that much later is fresh now.
+        let soon = policy.at(settings.clock.recent().plus(RECENT_LAG));
+        let mut value = None;
+        self.store.backend.peek(key, &mut |entry| {
+            if soon.age(entry) == Age::Fresh {
+                value = self.store.codec.decode(&entry.value).ok();
+            }
+        });
+        if value.is_some() {
+            settings.tell(key, Event::Hit);
+        }
+        value
     }
 
     /// What there is to go by, where nobody has to be asked for it.
