@@ -45,7 +45,9 @@ impl Sample for Vec<u8> {
     /// Exactly `size` bytes, among them every byte there is once `size` allows it.
     fn sample(seed: usize, size: usize) -> Self {
         let mut bytes = (seed as u64).to_le_bytes().to_vec();
-        bytes.extend((8..size).map(|at| (at.wrapping_mul(31) ^ seed.wrapping_mul(7)) as u8));
+        bytes.extend(
+            (8..size).map(|at| (at.wrapping_mul(31) ^ seed.wrapping_mul(7)).to_le_bytes()[0]),
+        );
         bytes.truncate(size);
         bytes
     }
@@ -69,7 +71,7 @@ impl Sample for String {
     /// Exactly `size` bytes of text.
     fn sample(seed: usize, size: usize) -> Self {
         let mut text = format!("{seed:016x}");
-        text.extend((text.len()..size).map(|at| char::from(b'a' + (at % 26) as u8)));
+        text.extend(('a'..='z').cycle().take(size.saturating_sub(text.len())));
         text.truncate(size);
         text
     }

@@ -1,6 +1,8 @@
 //! Every suite passes on a sound implementation, and each of its properties fails on a wrong one: on
 //! each flaw fail exactly the properties that the flaw names.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -20,12 +22,15 @@ macro_rules! all {
     };
 }
 
+/// A property and how to run it.
+type Property<S> = (&'static str, fn(S));
+
 /// Runs every property on the sound implementation and on each flaw, and compares what failed with
 /// what the flaw says.
 fn see<F, S>(
     flaws: &[F],
     breaks: impl Fn(F) -> &'static [&'static str] + Sync,
-    properties: &[(&'static str, fn(S))],
+    properties: &[Property<S>],
     make: impl Fn(Option<F>) -> S + Sync,
 ) where
     F: Copy + std::fmt::Debug + Send + Sync,
@@ -35,10 +40,10 @@ fn see<F, S>(
     let next = AtomicUsize::new(0);
     let cases: Vec<_> = std::iter::once(None).chain(flaws.iter().copied().map(Some)).collect();
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..8 {
             scope.spawn(|| {
                 while let Some(flaw) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let fails = |(_, property): &&(&str, fn(S))| {
+                    let fails = |(_, property): &&Property<S>| {
                         let subject = make(*flaw);
                         catch_unwind(AssertUnwindSafe(|| property(subject))).is_err()
                     };

@@ -1,5 +1,7 @@
 //! The torture table tells good caches from bad ones.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

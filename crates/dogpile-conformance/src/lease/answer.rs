@@ -112,7 +112,7 @@ pub async fn a_dead_entry_is_missing<B: LeaseBackend<Value: Sample>>(subject: &S
     let name = subject.name("dead");
     let dead = aged(subject, 1, KEEP_FOR + Duration::from_secs(1));
     subject.set(Key::name(&name), dead).await.must("setting an entry");
-    expect_missing(ask(subject, Key::name(&name)).await, "a dead entry");
+    expect_missing(&ask(subject, Key::name(&name)).await, "a dead entry");
     let answer = ask(subject, Key::name(&name)).await;
     let busy = matches!(answer, Answer::Busy { stale: None });
     assert!(busy, "a dead entry was given to who waits for the next: {}", shown(&answer));
@@ -126,12 +126,12 @@ pub async fn another_version_is_missing<B: LeaseBackend<Value: Sample>>(subject:
     let freshness = policy().with_version(3).at(subject.now());
     let ask = Ask::new(Key::name(&name), freshness, LONG);
     let answer = subject.get_or_lease(&ask).await.must("asking for another version");
-    expect_missing(answer, "an entry of another version");
+    expect_missing(&answer, "an entry of another version");
 }
 
-fn expect_missing<V: Sample>(answer: Answer<V>, what: &str) {
+fn expect_missing<V: Sample>(answer: &Answer<V>, what: &str) {
     let missing = matches!(answer, Answer::Create { stale: None, .. });
-    assert!(missing, "{what} is as good as missing, and the answer was {}", shown(&answer));
+    assert!(missing, "{what} is as good as missing, and the answer was {}", shown(answer));
 }
 
 /// An entry past its own `expires` is stale. Decline it where the stored form has no room for it.

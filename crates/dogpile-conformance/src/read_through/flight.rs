@@ -213,7 +213,7 @@ where
     let leader = reader(1);
     gate.begun().await;
     let mut waiters = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..4 {
         // The lease really passes in steps, so that the heartbeat gets its turn between them.
         tokio::time::sleep(Duration::from_millis(60)).await;
         subject.pass(Duration::from_millis(40)).await;

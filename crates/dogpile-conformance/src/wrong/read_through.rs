@@ -303,7 +303,7 @@ impl WrongReadThrough {
     ) -> Option<Result<Served<Bytes>>> {
         locked(&flight.counts).waiters += 1;
         let mut spoiler =
-            self.has(ReadThroughFlaw::EndsWithAWaiter).then(|| Spoiler(Arc::clone(flight)));
+            Spoiler(self.has(ReadThroughFlaw::EndsWithAWaiter).then(|| Arc::clone(flight)));
         let mut end = flight.end.subscribe();
         let mut wait_for = request.wait_for;
         match self.flaw {
@@ -317,7 +317,7 @@ impl WrongReadThrough {
         }
         let ended = tokio::time::timeout_at(since + wait_for, end.wait_for(Option::is_some)).await;
         let end = ended.map(|end| end.ok().and_then(|end| end.clone()));
-        spoiler.take().map(std::mem::forget);
+        spoiler.0 = None;
         match end {
             Err(_) => Some(Err(Error::new(ErrorKind::TimedOut, "somebody else creates it still"))),
             Ok(Some(End::Made(_, false))) if self.has(ReadThroughFlaw::TellsOnlyWhatIsStored) => {
@@ -457,12 +457,14 @@ impl Drop for Mine {
 
 /// A waiter that spoils the flight when it gives up.
 #[derive(Debug)]
-struct Spoiler(Arc<Flight>);
+struct Spoiler(Option<Arc<Flight>>);
 
 impl Drop for Spoiler {
     fn drop(&mut self) {
-        let error = Error::new(ErrorKind::Unavailable, "somebody gave up");
-        self.0.end.send_replace(Some(End::Failed(error)));
+        if let Some(flight) = &self.0 {
+            let error = Error::new(ErrorKind::Unavailable, "somebody gave up");
+            flight.end.send_replace(Some(End::Failed(error)));
+        }
     }
 }
 
