@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use dogpile_core::{BoxFuture, Clock, DynCounter, Key, Result, Timestamp};
+use dogpile_core::{BoxFuture, Clock, DynCounter, Freshness, Key, Result, Timestamp};
 
 use super::Invalidation;
 
@@ -60,6 +60,8 @@ pub(super) struct Barriers {
     groups: RwLock<HashMap<Box<[u8]>, Arc<Known>>>,
     /// Whether there is any group to look for.
     grouped: AtomicBool,
+    /// The latest stamp that was given to a value here: a barrier has to lie after it.
+    latest: AtomicU64,
     shared: Option<Shared>,
 }
 
@@ -135,6 +137,11 @@ impl Barriers {
         Ok(self.present(group))
     }
 
+    /// Takes note of a stamp that a value was given.
+    pub(super) fn stamped(&self, created: Timestamp) {
+        self.latest.fetch_max(created.as_millis(), Relaxed);
+    }
+
     /// What this process knows, however old.
     pub(super) fn present(&self, group: Option<&[u8]>) -> Barrier {
         let group =
@@ -149,8 +156,12 @@ impl Barriers {
         how: Invalidation,
         clock: &dyn Clock,
     ) -> Result<()> {
-        // One more than now: what was created in this same millisecond is meant too.
-        let mut at = clock.now().plus(Duration::from_millis(1));
+        // What was created in this same millisecond is meant too, even if its stamp had to lie ahead
+        // of the clock because of the barrier before this one. Stamps further ahead are stale anyway.
+        let now = clock.now();
+        let latest = Timestamp::from_millis(self.latest.load(Relaxed));
+        let created = if latest <= now.plus(Freshness::SKEW) { now.max(latest) } else { now };
+        let mut at = created.plus(Duration::from_millis(1));
         if let Some(shared) = &self.shared {
             let name = shared.name(how, group);
             let bumped = shared.counter.bump_dyn(Key::name(&name), at.as_millis()).await?;

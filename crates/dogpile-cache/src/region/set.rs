@@ -179,6 +179,7 @@ impl<R: ReadThrough, C> Region<R, C> {
         stored: R::Value,
         expiry: Option<Duration>,
     ) -> Entry<R::Value> {
+        self.settings.barriers.stamped(created);
         let entry = Entry::new(created, stored).with_version(self.settings.options.version);
         match expiry {
             // An age of exactly the expiry is still fresh, here as in a policy.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dogpile_cache::backend::{Memory, MemoryCounter};
 use dogpile_cache::codec::{Object, Shared};
 use dogpile_cache::{
-    Field,
+    CallOptions, Field,
     Invalidation::{Hard, Soft},
     Region,
 };
@@ -41,6 +41,42 @@ async fn what_is_written_right_after_is_there() {
         assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), 2);
         region.set("set", &7).await.unwrap();
         assert_eq!(region.get("set").await.unwrap(), Some(7));
+    }
+}
+
+#[tokio::test]
+async fn each_of_many_in_one_millisecond_is_felt() {
+    for how in [Hard, Soft] {
+        let (region, clock) = region();
+        let made = Maker::default();
+        for expected in 1..=100 {
+            assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), expected);
+            assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), expected);
+            region.invalidate(how).await.unwrap();
+            region.invalidate(how).await.unwrap();
+        }
+        // A flood of them does not push the stamps away from the clock.
+        for _ in 0..10_000 {
+            region.invalidate(how).await.unwrap();
+        }
+        region.set("set", &1).await.unwrap();
+        let found = region.get_with_metadata::<i32>("set", CallOptions::new()).await.unwrap();
+        let ahead = found.unwrap().created.since(dogpile_cache::Clock::now(&clock));
+        assert!(ahead <= millis(101), "{ahead:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_clock_was_set_back_new_values_are_fresh() {
+    for how in [Hard, Soft] {
+        let (region, clock) = region();
+        let made = Maker::default();
+        clock.advance(seconds(3_600));
+        region.get_or_create("k", || made.next()).await.unwrap();
+        clock.step_back(seconds(3_600));
+        region.invalidate(how).await.unwrap();
+        assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), 2);
+        assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), 2);
     }
 }
 

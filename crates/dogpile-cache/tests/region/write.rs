@@ -1,8 +1,12 @@
 //! Writing and deleting.
 
-use dogpile_cache::backend::{Memory, Null};
-use dogpile_cache::codec::Shared;
-use dogpile_cache::{Entry, Key};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dogpile_cache::backend::{Memory, MemoryBytes, Null};
+use dogpile_cache::codec::{Json, Shared};
+use dogpile_cache::{CallOptions, Entry, Key};
+use dogpile_core::DynReadThrough;
 
 use crate::support::{Maker, byte_region, on, region};
 
@@ -75,4 +79,45 @@ async fn a_region_can_be_a_static() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_spawned_task_may_borrow_what_it_likes() {
+    let (region, _) = byte_region();
+    let task = tokio::spawn(async move {
+        let (key, made) = (String::from("key"), Maker::default());
+        let one = || async { made.next().await };
+        region.get_or_create(&key, one).await.unwrap();
+        let options = CallOptions::new().with_serve_stale(false);
+        region.get_or_create_with((&*key, 1), options, one).await.unwrap();
+        region.refresh(&key, one).await.unwrap();
+        let keys = [&*key, "other"];
+        let all = region.get_or_create_many(&keys, |missing| {
+            let made = &made;
+            async move {
+                let first = made.next().await?;
+                Ok::<_, std::convert::Infallible>(vec![first; missing.len()])
+            }
+        });
+        all.await.unwrap();
+        region.set(&key, &7_usize).await.unwrap();
+        let found = region.get_many::<usize, _>(&keys).await.unwrap();
+        region.delete_many(&keys).await.unwrap();
+        region.get_or_create_detached(&key, || async { Ok::<_, String>(1_usize) }).await.unwrap();
+        found
+    });
+    assert_eq!(task.await.unwrap(), [Some(7), Some(4)]);
+}
+
+#[tokio::test]
+async fn a_store_may_be_behind_a_pointer() {
+    let store: Arc<dyn DynReadThrough<Value = Bytes>> =
+        Arc::new(dogpile_lock::Dogpile::local(MemoryBytes::new(10_000)));
+    let region = dogpile_cache::Region::new(store, Json);
+    let task = tokio::spawn(async move {
+        let made = Maker::default();
+        region.get_or_create("k", || made.next()).await.unwrap();
+        region.get_or_create_detached("k", || async { Ok::<_, String>(2) }).await.unwrap()
+    });
+    assert_eq!(task.await.unwrap(), 1);
 }
