@@ -33,6 +33,7 @@ properties! { __lease_properties,
     a_fresh_entry_is_served_during_a_creation
     a_stale_entry_comes_with_the_turn
     the_others_are_busy
+    asking_never_waits
     a_stale_entry_comes_with_busy
     a_dead_entry_is_missing
     another_version_is_missing
@@ -52,6 +53,7 @@ properties! { __lease_properties,
     a_fill_after_its_group_was_deleted_stores_nothing
     a_set_ends_the_lease
     a_delete_ends_the_lease
+    a_lease_lasts_its_time
     a_lease_has_an_end
     extend_lengthens_the_lease
     a_lost_lease_cannot_extend

@@ -24,6 +24,7 @@ properties! { __lock_properties,
     a_held_lock_is_refused
     one_of_many_gets_the_lock
     unlock_frees
+    a_lease_lasts_its_time
     an_ended_lease_frees
     extend_lengthens_the_lease
     extend_counts_from_now

@@ -32,6 +32,7 @@ pub struct Subject<T> {
     other: Option<Arc<T>>,
     clock: Arc<dyn Clock>,
     advance: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
+    lag: Duration,
     prefix: Arc<str>,
     // Dropped last, so that a folder or a server outlives what uses it.
     guards: Vec<Arc<dyn Any + Send + Sync>>,
@@ -45,6 +46,7 @@ impl<T> Subject<T> {
             other: None,
             clock: Arc::new(SystemClock),
             advance: None,
+            lag: Duration::ZERO,
             prefix: unique().into(),
             guards: Vec::new(),
         }
@@ -70,6 +72,14 @@ impl<T> Subject<T> {
     #[must_use]
     pub fn with_advance(mut self, advance: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         self.advance = Some(Arc::new(advance));
+        self
+    }
+
+    /// Says by how much a lease may end late, where the store's own clock is coarse: 2 s for one that
+    /// counts in seconds. Zero if it is not said.
+    #[must_use]
+    pub fn with_lag(mut self, lag: Duration) -> Self {
+        self.lag = lag;
         self
     }
 
@@ -107,6 +117,11 @@ impl<T> Subject<T> {
         }
     }
 
+    /// Lets this much time pass, and as much more as a lease may end late.
+    pub(crate) async fn pass_lease(&self, d: Duration) {
+        self.pass(d + self.lag).await;
+    }
+
     /// A name that no other subject uses, in this run or an earlier one: a suite may run against a
     /// server that other tests use at the same time.
     #[must_use]
@@ -122,6 +137,7 @@ impl<T> Clone for Subject<T> {
             other: self.other.clone(),
             clock: Arc::clone(&self.clock),
             advance: self.advance.clone(),
+            lag: self.lag,
             prefix: Arc::clone(&self.prefix),
             guards: self.guards.clone(),
         }

@@ -94,6 +94,14 @@ pub async fn the_others_are_busy<B: LeaseBackend<Value: Sample>>(subject: &Subje
     }
 }
 
+/// Who asks while somebody creates is answered at once, and does not wait for the creation.
+pub async fn asking_never_waits<B: LeaseBackend<Value: Sample>>(subject: &Subject<B>) {
+    let name = subject.name("never waits");
+    ask(subject, Key::name(&name)).await;
+    let answer = tokio::time::timeout(Duration::from_secs(1), ask(subject, Key::name(&name))).await;
+    assert!(answer.is_ok(), "a question was not answered within 1 s while somebody creates");
+}
+
 /// While somebody creates the next entry, others get the stale one.
 pub async fn a_stale_entry_comes_with_busy<B: LeaseBackend<Value: Sample>>(subject: &Subject<B>) {
     let name = subject.name("stale and busy");

@@ -48,7 +48,7 @@ pub async fn an_overtaken_fill_stores_nothing<B: LeaseBackend<Value: Sample>>(
     let name = subject.name("overtaken");
     let key = Key::name(&name);
     let late = take(subject, key, SHORT, "a missing key is to be created").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     let present = take(subject, key, LONG, "a lease that was over was not given to the next").await;
     let held = subject.fill(key, late, fresh(subject, 1), &options()).await.must("filling late");
     assert!(
@@ -91,7 +91,7 @@ pub async fn a_late_fill_is_kept_or_lost<B: LeaseBackend<Value: Sample>>(subject
     let name = subject.name("late");
     let key = Key::name(&name);
     let lease = take(subject, key, SHORT, "a missing key is to be created").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     match subject.fill(key, lease, fresh(subject, 1), &options()).await.must("filling late") {
         Held::Kept => {
             let broken = "a late fill was said to have worked, and stored nothing";

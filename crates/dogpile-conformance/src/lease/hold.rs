@@ -13,12 +13,22 @@ use super::{
 use crate::suite::{Must, stop};
 use crate::{Sample, Subject, poll_then_drop};
 
+/// A lease does not end before its time.
+pub async fn a_lease_lasts_its_time<B: LeaseBackend<Value: Sample>>(subject: &Subject<B>) {
+    let name = subject.name("lasts");
+    let key = Key::name(&name);
+    let lease_for = Duration::from_secs(2);
+    take(subject, key, lease_for, "a missing key is to be created").await;
+    subject.pass(Duration::from_millis(1_100)).await;
+    expect_busy(subject, key, "a lease of 2 s ended within 1.1 s").await;
+}
+
 /// A lease that is not extended ends, and the next that asks creates: a creator may have died.
 pub async fn a_lease_has_an_end<B: LeaseBackend<Value: Sample>>(subject: &Subject<B>) {
     let name = subject.name("end");
     let key = Key::name(&name);
     take(subject, key, SHORT, "a missing key is to be created").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     expect_free(subject, key, "a lease that was over was not given to the next").await;
 }
 
@@ -30,7 +40,7 @@ pub async fn extend_lengthens_the_lease<B: LeaseBackend<Value: Sample>>(subject:
     let lease = take(subject, key, second, "a missing key is to be created").await;
     let held = subject.extend(key, lease, LONG).await.must("extending a lease");
     assert!(held == Held::Kept, "the holder of a lease was told that it had lost it");
-    subject.pass(second + AFTER).await;
+    subject.pass_lease(second + AFTER).await;
     expect_busy(subject, key, "an extended lease ended when the first would have").await;
 }
 
@@ -83,7 +93,7 @@ pub async fn abandon_ends_the_lease<B: LeaseBackend<Value: Sample>>(subject: &Su
     let key = Key::name(&name);
     let lease = take(subject, key, SHORT, "a missing key is to be created").await;
     subject.abandon(key, lease);
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     expect_free(subject, key, "an abandoned lease did not end").await;
 }
 
@@ -128,7 +138,7 @@ pub async fn is_leased_tells_the_holder<B: LeaseBackend<Value: Sample>>(subject:
     let _ = subject.release(key, lease).await.must("releasing");
     assert!(!is_leased().await, "a released key is said to be leased");
     take(subject, key, SHORT, "a released lease was not given to the next").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     assert!(!is_leased().await, "a key whose lease is over is said to be leased");
 }
 
@@ -188,7 +198,7 @@ pub async fn a_dropped_ask_leaves_order<B: LeaseBackend<Value: Sample>>(subject:
         let key = Key::name(&name);
         let question = Ask::new(key, freshness(subject), SHORT);
         let _ = poll_then_drop(subject.get_or_lease(&question), polls).await;
-        subject.pass(AFTER).await;
+        subject.pass_lease(AFTER).await;
         expect_free(subject, key, "a question that was dropped holds the lease past its time")
             .await;
         let answer = ask(subject, key).await;
@@ -207,7 +217,7 @@ async fn overtaken<'a, B: LeaseBackend<Value: Sample>>(
 ) -> (Key<'a>, Lease, Lease) {
     let key = Key::name(name);
     let late = take(subject, key, SHORT, "a missing key is to be created").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     let present = take(subject, key, LONG, "a lease that was over was not given to the next").await;
     (key, late, present)
 }

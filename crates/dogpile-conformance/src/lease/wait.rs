@@ -48,7 +48,7 @@ pub async fn a_wait_ends_with_the_lease<B: LeaseBackend<Value: Sample> + 'static
     let name = subject.name("wait for the end");
     take(subject, Key::name(&name), SHORT, "a missing key is to be created").await;
     let waiters = waiting(subject, &name, 1).await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     expect_woken(waiters, "a waiter slept past the end of the lease it waited for").await;
 }
 

@@ -53,12 +53,21 @@ pub async fn unlock_frees<L: Lock>(subject: &Subject<L>) {
     take(&**subject, key, LONG, "a lock that was given back was refused").await;
 }
 
+/// A lease does not end before its time.
+pub async fn a_lease_lasts_its_time<L: Lock>(subject: &Subject<L>) {
+    let name = subject.name("lasts");
+    let key = Key::name(&name);
+    let lease = take(&**subject, key, Duration::from_secs(2), "a free lock was refused").await;
+    subject.pass(Duration::from_millis(1_100)).await;
+    expect_held(&**subject, key, lease, "a lease of 2 s ended within 1.1 s").await;
+}
+
 /// A hold that is not extended is free when its lease is over: a holder may have died.
 pub async fn an_ended_lease_frees<L: Lock>(subject: &Subject<L>) {
     let name = subject.name("ended");
     let key = Key::name(&name);
     take(&**subject, key, SHORT, "a free lock was refused").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     take(&**subject, key, LONG, "a lock whose lease was over was still refused").await;
 }
 
@@ -69,7 +78,7 @@ pub async fn extend_lengthens_the_lease<L: Lock>(subject: &Subject<L>) {
     let lease = take(&**subject, key, Duration::from_secs(1), "a free lock was refused").await;
     let held = subject.extend(key, lease, LONG).await.must("extending a lease");
     assert!(held == Held::Kept, "a holder that extended its lease was told that it had lost it");
-    subject.pass(Duration::from_millis(1_100)).await;
+    subject.pass_lease(Duration::from_millis(1_100)).await;
     expect_held(&**subject, key, lease, "an extended lease ended when the first would have").await;
 }
 
@@ -80,7 +89,7 @@ pub async fn extend_counts_from_now<L: Lock>(subject: &Subject<L>) {
     let lease = take(&**subject, key, LONG, "a free lock was refused").await;
     let held = subject.extend(key, lease, SHORT).await.must("extending a lease");
     assert!(held == Held::Kept, "a holder that extended its lease was told that it had lost it");
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     take(&**subject, key, LONG, "a lease was still held after the time it was last extended for")
         .await;
 }
@@ -120,7 +129,7 @@ pub async fn any_lease_time_is_accepted<L: Lock>(subject: &Subject<L>) {
                 assert!(held == Held::Kept, "a lease of {lease_for:?} was lost at once");
             }
             Ok(Some(_)) => {
-                subject.pass(Duration::from_millis(20)).await;
+                subject.pass_lease(Duration::from_millis(20)).await;
                 take(&**subject, key, LONG, "a lease of no time did not end").await;
             }
             Ok(None) => stop(format_args!("a free lock was refused for {lease_for:?}")),
@@ -143,7 +152,7 @@ pub async fn is_locked_tells_the_holder<L: Lock>(subject: &Subject<L>) {
     let _ = subject.unlock(key, lease).await.must("unlocking");
     assert!(!is_locked().await, "a lock that was given back is said to be held");
     take(&**subject, key, SHORT, "a lock that was given back was refused").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     assert!(!is_locked().await, "a lock whose lease is over is said to be held");
 }
 
@@ -177,7 +186,7 @@ pub async fn a_dropped_try_lock_leaves_order<L: Lock>(subject: &Subject<L>) {
         let name = subject.name(&format!("dropped {polls}"));
         let key = Key::name(&name);
         let _ = poll_then_drop(subject.try_lock(key, SHORT), polls).await;
-        subject.pass(AFTER).await;
+        subject.pass_lease(AFTER).await;
         take(&**subject, key, LONG, "a try_lock that was dropped holds the lock past its lease")
             .await;
     }

@@ -29,7 +29,7 @@ pub async fn a_foreign_lease_cannot_extend<L: Lock>(subject: &Subject<L>) {
     take(&**subject, key, SHORT, "extending what nobody holds took the lock").await;
     let held = subject.extend(key, foreign, LONG).await.must("extending with a foreign lease");
     assert!(held == Held::Lost, "extending with a foreign lease was said to have worked");
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     take(&**subject, key, LONG, "a foreign lease lengthened the hold of another").await;
 }
 
@@ -133,7 +133,7 @@ pub async fn abandon_frees<L: Lock>(subject: &Subject<L>) {
     let key = Key::name(&name);
     let lease = take(&**subject, key, SHORT, "a free lock was refused").await;
     subject.abandon(key, lease);
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     take(&**subject, key, LONG, "an abandoned lock was refused past the end of its lease").await;
 }
 
@@ -154,7 +154,7 @@ pub async fn a_lost_lease_cannot_abandon<L: Lock>(subject: &Subject<L>) {
 async fn overtaken<'a, L: Lock>(subject: &Subject<L>, name: &'a str) -> (Key<'a>, Lease, Lease) {
     let key = Key::name(name);
     let late = take(&**subject, key, SHORT, "a free lock was refused").await;
-    subject.pass(AFTER).await;
+    subject.pass_lease(AFTER).await;
     let present = try_lock(&**subject, key, LONG).await;
     (key, late, present.must("taking a lock whose lease is over"))
 }

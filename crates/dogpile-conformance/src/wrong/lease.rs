@@ -29,6 +29,8 @@ flaws! {
         CreatesWithoutStale => a_stale_entry_comes_with_the_turn,
         /// Gives a second turn to a task that asks three times.
         GivesAtTheThirdAsking => the_others_are_busy,
+        /// Waits a while before it says that somebody creates.
+        WaitsWhenAsked => asking_never_waits,
         /// Keeps the stale entry from those that wait.
         BusyWithoutStale => a_stale_entry_comes_with_busy,
         /// Takes dead entries for stale.
@@ -67,6 +69,8 @@ flaws! {
         BusyAfterSet => a_set_ends_the_lease,
         /// Voids the lease by a delete, and gives it to nobody else.
         BusyAfterDelete => a_delete_ends_the_lease,
+        /// Lets leases last half their time.
+        EndsEarly => a_lease_lasts_its_time,
         /// Lets leases last whole seconds.
         RoundsLeasesUp => a_lease_has_an_end an_overtaken_fill_stores_nothing a_lost_lease_cannot_extend
             a_lost_lease_cannot_release a_lost_lease_cannot_abandon is_leased_tells_the_holder
@@ -191,9 +195,14 @@ impl WrongLeaseBackend {
     }
 
     fn ends(&self, lease_for: Duration) -> Timestamp {
-        let whole = Duration::from_secs(lease_for.as_secs() + 1);
-        let rounds = self.has(LeaseFlaw::RoundsLeasesUp);
-        self.clock.now().plus(if rounds { whole } else { lease_for })
+        let now = self.clock.now();
+        match self.flaw {
+            Some(LeaseFlaw::RoundsLeasesUp) => {
+                now.plus(Duration::from_secs(lease_for.as_secs() + 1))
+            }
+            Some(LeaseFlaw::EndsEarly) => now.plus(lease_for / 2),
+            _ => now.plus(lease_for),
+        }
     }
 
     fn holder(&self, state: &State, slot: &(KeyBuf, u64)) -> Option<Hold> {
@@ -408,6 +417,9 @@ impl LeaseBackend for WrongLeaseBackend {
             if !self.has(LeaseFlaw::ReadsBeforeTheLease) {
                 looked = self.look(ask);
             }
+        }
+        if self.has(LeaseFlaw::WaitsWhenAsked) && !free {
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
         }
         let busy_anyway = self.has(LeaseFlaw::BusyWhileLeased) && !free;
         match looked {

@@ -22,6 +22,8 @@ flaws! {
         /// Refuses a lock that was given back, once.
         GivesLate => unlock_frees tokens_are_never_used_again handles_exclude_each_other
             cancelled_waits_leak_nothing,
+        /// Lets leases last half their time.
+        EndsEarly => a_lease_lasts_its_time,
         /// Lets leases last whole seconds.
         RoundsLeasesUp => an_ended_lease_frees extend_counts_from_now any_lease_time_is_accepted
             is_locked_tells_the_holder a_dropped_try_lock_leaves_order a_foreign_lease_cannot_extend
@@ -150,6 +152,7 @@ impl WrongLock {
             Some(LockFlaw::RoundsLeasesUp) => {
                 now.plus(Duration::from_secs(lease_for.as_secs().saturating_add(1)))
             }
+            Some(LockFlaw::EndsEarly) => now.plus(lease_for / 2),
             _ => now.plus(lease_for),
         }
     }
