@@ -40,13 +40,22 @@ fn outer(plan: &Plan) -> TokenStream {
     };
     if plan.answer.fallible {
         let errors = errors(plan);
-        return quote!(#asked #krate::__private::#method(#call, #errors, #create).await);
+        return quote! {
+            #asked
+            if let ::core::option::Option::Some(value) = #krate::__private::at_hand(#call) {
+                return ::core::result::Result::Ok(value);
+            }
+            #krate::__private::#method(#call, #errors, #create).await
+        };
     }
     let plain = plain(plan);
     let original = original(plan, false);
     quote! {
         #plain
         #asked
+        if let ::core::option::Option::Some(value) = #krate::__private::at_hand(#call) {
+            return value;
+        }
         match #krate::__private::#method(#call, #create).await {
             ::core::option::Option::Some(value) => value,
             ::core::option::Option::None => #original.await,

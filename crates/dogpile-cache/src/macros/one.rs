@@ -9,6 +9,20 @@ use dogpile_core::{Codec, Error, Key, ReadThrough};
 use super::errors::Errors;
 use crate::{CallOptions, Region};
 
+/// The value, if it lies fresh in this process: a hit makes no future.
+#[inline]
+pub fn at_hand<R, C, T>(
+    region: &Region<R, C>,
+    key: Key<'_>,
+    options: Option<&CallOptions<'_, T>>,
+) -> Option<T>
+where
+    R: ReadThrough,
+    C: Codec<T, Stored = R::Value>,
+{
+    region.hit_at_hand(key, options)
+}
+
 pub async fn get<R, C, T>(
     region: &Region<R, C>,
     key: Key<'_>,

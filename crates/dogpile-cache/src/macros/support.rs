@@ -12,8 +12,8 @@ pub use super::many::{
     refresh_many, refresh_many_plain, set_many,
 };
 pub use super::one::{
-    get, get_or_create, get_or_create_detached, get_or_create_plain, get_or_create_plain_detached,
-    invalidate, refresh, refresh_plain, set,
+    at_hand, get, get_or_create, get_or_create_detached, get_or_create_plain,
+    get_or_create_plain_detached, invalidate, refresh, refresh_plain, set,
 };
 use crate::{Expiry, Region};
 

@@ -192,6 +192,23 @@ impl<R: ReadThrough, C> Region<R, C> {
         stored.map(|stored| self.store.codec.decode(&stored)).transpose()
     }
 
+    /// The value of a key, if it lies fresh in this process: the whole of a hit, without a future.
+    #[cfg(feature = "macros")]
+    #[inline]
+    pub(crate) fn hit_at_hand<T>(
+        &self,
+        key: Key<'_>,
+        call: Option<&CallOptions<'_, T>>,
+    ) -> Option<T>
+    where
+        C: Codec<T, Stored = R::Value>,
+    {
+        match self.settings.space.is_bare() {
+            true => self.at_hand(key, call),
+            false => self.at_hand(self.settings.space.place(key).as_key(), call),
+        }
+    }
+
     /// What a reader is told of what was found.
     #[inline]
     fn answer<T>(&self, key: Key<'_>, found: Result<Option<T>>) -> Result<Option<T>> {
