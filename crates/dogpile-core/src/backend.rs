@@ -8,8 +8,8 @@ use crate::{Entry, Key, Result};
 
 /// A store of [entries](Entry) under [keys](Key).
 ///
-/// This is the contract with people who write backends: everything is required, so a wrapper cannot
-/// forget what it wraps. People who use one find single-key shorthands in [`BackendExt`].
+/// This is the contract with people who write backends: everything is required but
+/// [`peek`](Self::peek), so a wrapper cannot forget what it wraps. People who use one find single-key shorthands in [`BackendExt`].
 ///
 /// A remote backend keeps `Value = bytes::Bytes`; a backend in this process keeps any type, so that
 /// a hit decodes nothing. Write the methods as `async fn`.
@@ -29,6 +29,23 @@ pub trait Backend: fmt::Debug + Send + Sync {
     ///   [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt), never a wrong value.
     /// - Dropping the future at any moment leaves the backend in order, here and in every method.
     fn get(&self, key: Key<'_>) -> impl Future<Output = Result<Option<Entry<Self::Value>>>> + Send;
+
+    /// Shows `look` the entry under a key where it lies, if it lies in this process.
+    ///
+    /// A fresh hit then copies nothing but what its caller takes along, and waits for nothing.
+    ///
+    /// # Behavior
+    /// - `look` is called with the entry that [`get`](Self::get) would answer, at most once and
+    ///   before this returns. Where it is not called, there may be an entry all the same.
+    /// - Nothing is waited for: a store that would have to do I/O does not call it.
+    /// - `look` is short and does not use this backend, parts of which are locked meanwhile.
+    ///
+    /// The only method with a body, which calls nothing: a backend or a wrapper that leaves it out
+    /// is slower, and never wrong.
+    #[inline]
+    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>)) {
+        let _ = (key, look);
+    }
 
     /// The entries under many keys.
     ///

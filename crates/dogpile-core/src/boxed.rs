@@ -39,6 +39,9 @@ pub trait DynBackend: fmt::Debug + Send + Sync {
     /// See [`Backend::get`].
     fn get_dyn<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<Option<Entry<Self::Value>>>>;
 
+    /// See [`Backend::peek`].
+    fn peek_dyn(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>));
+
     /// See [`Backend::get_many`].
     fn get_many_dyn<'a>(
         &'a self,
@@ -64,6 +67,10 @@ impl<T: Backend> DynBackend for T {
 
     fn get_dyn<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<Option<Entry<Self::Value>>>> {
         Box::pin(Backend::get(self, key))
+    }
+
+    fn peek_dyn(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>)) {
+        Backend::peek(self, key, look);
     }
 
     fn get_many_dyn<'a>(
@@ -501,6 +508,10 @@ macro_rules! backend_behind {
 
             async fn get(&self, key: Key<'_>) -> Result<Option<Entry<V>>> {
                 self.get_dyn(key).await
+            }
+
+            fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<V>)) {
+                self.peek_dyn(key, look);
             }
 
             async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<V>>>> {

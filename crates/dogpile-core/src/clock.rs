@@ -64,8 +64,9 @@ impl fmt::Display for Timestamp {
     }
 }
 
-fn millis(d: Duration) -> u64 {
-    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+#[inline]
+const fn millis(d: Duration) -> u64 {
+    d.as_secs().saturating_mul(1000).saturating_add(d.subsec_millis() as u64)
 }
 
 /// Where a moment comes from.

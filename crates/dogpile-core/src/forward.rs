@@ -19,6 +19,11 @@ macro_rules! forward {
                 (**self).get(key)
             }
 
+            #[inline]
+            fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>)) {
+                (**self).peek(key, look);
+            }
+
             fn get_many(&self, keys: &[Key<'_>]) -> impl Future<Output = Result<Vec<Option<Entry<Self::Value>>>>> + Send {
                 (**self).get_many(keys)
             }

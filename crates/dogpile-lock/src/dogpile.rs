@@ -240,6 +240,11 @@ impl<L: LeaseBackend> Backend for Dogpile<L> {
         self.leases.get(key).await
     }
 
+    #[inline]
+    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<L::Value>)) {
+        self.leases.peek(key, look);
+    }
+
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<L::Value>>>> {
         self.leases.get_many(keys).await
     }

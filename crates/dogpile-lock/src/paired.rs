@@ -108,6 +108,11 @@ impl<B: Backend, K: Lock> Backend for Paired<B, K> {
         self.backend.get(key).await
     }
 
+    #[inline]
+    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<B::Value>)) {
+        self.backend.peek(key, look);
+    }
+
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<B::Value>>>> {
         self.backend.get_many(keys).await
     }

@@ -44,6 +44,11 @@ impl<B: Backend> Backend for Solo<B> {
         self.0.get(key).await
     }
 
+    #[inline]
+    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<B::Value>)) {
+        self.0.peek(key, look);
+    }
+
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<B::Value>>>> {
         self.0.get_many(keys).await
     }

@@ -184,7 +184,12 @@ impl<V: Clone + Send + Sync + 'static> Backend for Memory<V> {
 
     #[inline]
     async fn get(&self, key: Key<'_>) -> Result<Option<Entry<V>>> {
-        Ok(self.peek(key, Entry::clone))
+        Ok(Self::peek(self, key, Entry::clone))
+    }
+
+    #[inline]
+    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<V>)) {
+        Self::peek(self, key, look);
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<V>>>> {

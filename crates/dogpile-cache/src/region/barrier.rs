@@ -23,25 +23,19 @@ impl Barrier {
         Self { stale: self.stale.max(other.stale), dead: self.dead.max(other.dead) }
     }
 
-    /// The stamp of a creation that ran from `started` to `finished`, where this barrier was known
-    /// when it started and `after` when it ended; and whether its value may be stored.
+    /// The stamp of a value whose creation ended now, where this barrier was known when it began and
+    /// `after` is known now.
     ///
     /// An invalidation in between wins, by what the barriers say and not by the clock: the clocks of
     /// two machines differ.
-    pub(super) fn stamp(self, after: Self, started: Timestamp, finished: Timestamp) -> Stamp {
-        let earliest = self.stale.max(self.dead);
-        if after == self {
-            return Stamp { created: finished.max(earliest), store: true, overtaken: false };
+    pub(super) fn stamp(self, after: Self, now: Timestamp) -> Stamp {
+        let mut created = now.max(self.stale).max(self.dead);
+        for (before, after) in [(self.stale, after.stale), (self.dead, after.dead)] {
+            if after > before {
+                created = created.min(after.minus(Duration::from_millis(1)));
+            }
         }
-        let millisecond = Duration::from_millis(1);
-        let mut created = started.max(earliest);
-        if after.stale > self.stale {
-            created = created.min(after.stale.minus(millisecond));
-        }
-        if after.dead > self.dead {
-            created = created.min(after.dead.minus(millisecond));
-        }
-        Stamp { created, store: after.dead == self.dead, overtaken: true }
+        Stamp { created, store: after.dead <= self.dead, overtaken: after != self }
     }
 }
 
@@ -92,7 +86,7 @@ impl Barriers {
     }
 
     /// What is known without asking anybody; `None` if it is time to ask.
-    #[inline]
+    #[inline(always)]
     pub(super) fn known(&self, group: Option<&[u8]>, clock: &dyn Clock) -> Option<Barrier> {
         let recent = self.shared.as_ref().map(|shared| (clock.recent(), shared.lag));
         let mut barrier = self.region.get(recent)?;
@@ -323,6 +317,33 @@ impl Drop for Reading<'_> {
             if let Some(known) = known {
                 let _ = known.read_at.compare_exchange(self.now, before, Relaxed, Relaxed);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(stale: u64, dead: u64) -> Barrier {
+        Barrier { stale: Timestamp::from_millis(stale), dead: Timestamp::from_millis(dead) }
+    }
+
+    #[test]
+    fn a_stamp_lies_behind_what_came_meanwhile_and_not_behind_what_was_there() {
+        for (before, after, now, created, store) in [
+            (at(0, 0), at(0, 0), 50, 50, true),
+            (at(40, 30), at(40, 30), 50, 50, true),
+            (at(70, 60), at(70, 60), 50, 70, true),
+            (at(40, 30), at(45, 30), 50, 44, true),
+            (at(40, 30), at(90, 30), 50, 50, true),
+            (at(40, 30), at(40, 45), 50, 44, false),
+            (at(40, 30), at(40, 90), 50, 50, false),
+            (at(40, 30), at(45, 43), 50, 42, false),
+        ] {
+            let stamp = before.stamp(after, Timestamp::from_millis(now));
+            assert_eq!((stamp.created.as_millis(), stamp.store), (created, store));
+            assert_eq!(stamp.overtaken, before != after);
         }
     }
 }

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dogpile_core::{
-    Age, Codec, Error, ErrorKind, Key, Policy, RECENT_LAG, ReadThrough, Request, Result, Served,
-    ServedBy, Timestamp, ToKey,
+    Age, BoxFuture, Codec, Error, ErrorKind, Key, Policy, RECENT_LAG, ReadThrough, Request, Result,
+    Served, ServedBy, Timestamp, ToKey,
 };
 
-use super::barrier::Barrier;
+use super::barrier::{Barrier, Stamp};
 use super::options::Call;
 use super::{CallOptions, Event, Region};
 
@@ -235,24 +235,40 @@ impl<R: ReadThrough, C> Region<R, C> {
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         async move {
-            let built = key.to_key();
-            let placed;
-            let key = if self.settings.space.is_bare() {
-                built.as_key()
-            } else {
-                placed = self.place(&built);
-                placed.as_key()
-            };
-            if let Some(value) = self.at_hand(key, call) {
-                return Ok(value);
+            match self.at_hand_of(&key, call) {
+                Some(value) => Ok(value),
+                None => self.obtain_elsewhere(&key, call, create).await,
             }
+        }
+    }
+
+    /// What is left of `get_or_create` where the value is not at hand. It is boxed and out of line, so
+    /// that a hit stays small enough to become part of its caller.
+    #[inline(never)]
+    fn obtain_elsewhere<'a, T, F, Fut, E>(
+        &'a self,
+        key: &'a (impl ToKey + Sync),
+        call: Call<'a, T>,
+        create: F,
+    ) -> BoxFuture<'a, Result<T>>
+    where
+        C: Codec<T, Stored = R::Value>,
+        T: Send + 'a,
+        F: FnOnce() -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T, E>> + Send + 'a,
+        E: Into<Box<dyn StdError + Send + Sync>> + 'a,
+    {
+        Box::pin(async move {
+            let built = key.to_key();
+            let placed = self.place(&built);
+            let key = placed.as_key();
             let mut creation = Creation::new(create);
             let barrier = match self.known(key, call) {
                 Some(barrier) => barrier,
-                None => match Box::pin(self.begin(key, call)).await {
+                None => match self.begin(key, call).await {
                     Begin::Value(value) => return Ok(value),
                     Begin::Barrier(barrier) => barrier,
-                    Begin::Alone => return Box::pin(self.alone(key, &mut creation)).await,
+                    Begin::Alone => return self.alone(key, &mut creation).await,
                     Begin::Failed(error) => return Err(error),
                 },
             };
@@ -270,9 +286,29 @@ impl<R: ReadThrough, C> Region<R, C> {
             match self.judge(&request, served, &mut attempt, &mut creation) {
                 Verdict::Value(value) => Ok(value),
                 Verdict::Failed(error) => Err(error),
-                next => Box::pin(self.settle(key, call, next, attempt, creation)).await,
+                next => self.settle(key, call, next, attempt, creation).await,
             }
+        })
+    }
+
+    /// The same by the caller's key, which is built here: a future that kept it would be slower.
+    #[inline]
+    fn at_hand_of<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Option<T>
+    where
+        C: Codec<T, Stored = R::Value>,
+    {
+        match self.settings.space.is_bare() {
+            true => self.at_hand(key.to_key().as_key(), call),
+            false => self.at_hand_of_placed(key, call),
         }
+    }
+
+    #[inline(never)]
+    fn at_hand_of_placed<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Option<T>
+    where
+        C: Codec<T, Stored = R::Value>,
+    {
+        self.at_hand(self.place(&key.to_key()).as_key(), call)
     }
 
     /// The value, if it lies fresh in this process: nothing is waited for, or copied but the value.
@@ -418,28 +454,20 @@ impl<R: ReadThrough, C> Region<R, C> {
         let value = create().await.map_err(Error::from_creator)?;
         let finished = clock.now();
         self.settings.tell(key, Event::Created { took: finished.since(started) });
-        let stamp = self.stamp(key, before, started, finished).await;
+        let stamp = self.stamp(key, before, finished).await;
         let made = self.pack(key, call, &value, &stamp);
         creation.made = Some(value);
         made
     }
 
     /// The stamp of a value whose creation has ended now.
-    pub(super) async fn stamp(
-        &self,
-        key: Key<'_>,
-        before: Barrier,
-        started: Timestamp,
-        finished: Timestamp,
-    ) -> super::barrier::Stamp {
+    pub(super) async fn stamp(&self, key: Key<'_>, before: Barrier, now: Timestamp) -> Stamp {
         match self.settings.barriers.read(key.group(), &*self.settings.clock).await {
-            Ok(after) => before.stamp(after.max(before), started, finished),
+            Ok(after) => before.stamp(after.max(before), now),
             // Nobody can say whether it was invalidated meanwhile, so nobody after us gets it.
             Err(error) => {
                 self.settings.tell(key, Event::Down(&error));
-                let mut stamp = before.stamp(before, started, finished);
-                stamp.store = false;
-                stamp
+                Stamp { store: false, ..before.stamp(before, now) }
             }
         }
     }
@@ -464,13 +492,6 @@ impl<R: ReadThrough, C> Region<R, C> {
         };
         if let Some(value) = creation.made.take() {
             return Verdict::Value(value);
-        }
-        // A creation that was overtaken serves those who asked before it was.
-        if again
-            && served.by == ServedBy::Waited
-            && request.freshness().age(&served.entry) == Age::Dead
-        {
-            return Verdict::Again;
         }
         match self.store.codec.decode(&served.entry.value) {
             Ok(value) => {

@@ -213,7 +213,7 @@ impl<R: Backend, C> Region<R, C> {
 
 impl Settings {
     /// What is accepted of the entry under this key.
-    #[inline]
+    #[inline(always)]
     fn policy(&self, key: Key<'_>, expiry: Option<Expiry>, barrier: Barrier) -> Policy {
         let mut fresh_for = expiry.unwrap_or(self.options.expiry).duration();
         if self.options.jitter > 0.0 {
@@ -223,7 +223,7 @@ impl Settings {
         self.policy_for(fresh_for, barrier)
     }
 
-    #[inline]
+    #[inline(always)]
     fn policy_for(&self, fresh_for: Option<Duration>, barrier: Barrier) -> Policy {
         Policy::new()
             .with_fresh_for(fresh_for)

@@ -48,12 +48,30 @@ impl<V> Kept<V> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn is(&self, key: Key<'_>) -> bool {
         match key.group() {
-            None => self.group == NO_GROUP && *self.bytes == *key.as_bytes(),
-            Some(_) => self.key() == key,
+            None => self.group == NO_GROUP && same(&self.bytes, key.as_bytes()),
+            Some(_) => self.is_field(key),
         }
+    }
+
+    #[inline(never)]
+    fn is_field(&self, key: Key<'_>) -> bool {
+        self.key() == key
+    }
+}
+
+/// Equality of names. Most are so short that the call of `memcmp` would take longer than the look.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let ends =
+        (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>());
+    match ends {
+        (Some(first), Some(last), Some(first_of_b), Some(last_of_b)) if a.len() <= 16 => {
+            a.len() == b.len() && first == first_of_b && last == last_of_b
+        }
+        _ => a == b,
     }
 }
 
@@ -108,7 +126,7 @@ impl<F> Hash for Look<'_, F> {
 }
 
 impl<V, F: FnOnce(&Entry<V>)> Equivalent<Kept<V>> for Look<'_, F> {
-    #[inline]
+    #[inline(always)]
     fn equivalent(&self, kept: &Kept<V>) -> bool {
         let found = kept.is(self.0.0);
         if found && let Some(look) = self.1.take() {
