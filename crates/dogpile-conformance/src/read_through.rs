@@ -49,6 +49,7 @@ properties! { __read_through_properties,
     one_of_many_creates
     one_of_many_creates_a_stale_entry
     what_was_just_created_is_not_created_again
+    never_two_creators_at_once
     a_stale_entry_is_served_at_once
     a_dead_entry_is_served_to_nobody
     who_wants_no_stale_entry_waits

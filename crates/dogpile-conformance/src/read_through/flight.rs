@@ -9,10 +9,10 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::{
-    Gate, KEEP_FOR, SOON, answer, entry, expect_served, expect_value, get, made, reader,
-    reader_with, request, set_aged, set_stale, settle,
+    Gate, KEEP_FOR, SOON, answer, entry, expect_served, expect_value, get, made, options, policy,
+    reader, reader_with, request, set_aged, set_stale, settle,
 };
-use crate::suite::stop;
+use crate::suite::{Must, stop};
 use crate::{Sample, Subject};
 
 /// Of 100 that ask at once for a missing key, one creates it, and all are served what it created.
@@ -85,6 +85,46 @@ where
         let created = created.load(Ordering::SeqCst);
         assert!(created == 1, "50 callers at once created one stale entry {created} times");
     }
+}
+
+/// While eight tasks read a value that expires again and again, never do two create it at once, and
+/// nobody is served an older value than before.
+pub async fn never_two_creators_at_once<R>(subject: &Subject<R>)
+where
+    R: ReadThrough<Value: Sample> + 'static,
+{
+    let name = subject.name("again and again");
+    let (creating, created) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let (subject, name) = (subject.clone(), name.clone());
+        let (creating, created) = (Arc::clone(&creating), Arc::clone(&created));
+        tasks.spawn(async move {
+            let clock = subject.clock();
+            let mut request = request(Key::name(&name), &clock);
+            request.policy = policy().with_fresh_for(Some(Duration::from_millis(60)));
+            let mut newest = 0;
+            for _ in 0..15 {
+                let create = async || {
+                    let others = creating.fetch_add(1, Ordering::SeqCst);
+                    assert!(others == 0, "{} creators ran at once", others + 1);
+                    tokio::time::sleep(Duration::from_millis(25)).await;
+                    let number = created.fetch_add(1, Ordering::SeqCst) + 1;
+                    creating.fetch_sub(1, Ordering::SeqCst);
+                    let version = u32::try_from(number).unwrap_or(u32::MAX);
+                    Ok(Made::new(entry(&subject, number).with_version(version), options()))
+                };
+                let served = subject.read_through(&request, create).await;
+                let version = served.must("reading what expires again and again").entry.version;
+                assert!(version >= newest, "value {version} was served after value {newest}");
+                newest = version;
+                subject.pass(Duration::from_millis(15)).await;
+            }
+        });
+    }
+    tasks.join_all().await;
+    let created = created.load(Ordering::SeqCst);
+    assert!(created > 1, "a value that expires again and again was created {created} times");
 }
 
 /// Who asks while another creates is served the stale entry at once, and not when the creator is done.

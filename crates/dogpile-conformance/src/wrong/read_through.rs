@@ -21,7 +21,7 @@ flaws! {
         /// Does not tell who created the first value of all.
         DeniesTheFirst => a_missing_key_is_created a_dropped_creator_frees_the_turn,
         /// Stores what was created without its version.
-        StoresWithoutVersion => what_was_created_is_stored,
+        StoresWithoutVersion => what_was_created_is_stored never_two_creators_at_once,
         /// Creates what is past half of its time.
         CreatesEarly => a_fresh_entry_is_served,
         /// Serves a stale entry to its creator.
@@ -47,6 +47,8 @@ flaws! {
         LosesTheSixtiethStale => one_of_many_creates_a_stale_entry,
         /// Takes the turn after it has read a stale entry, and does not read again.
         ReadsBeforeTheTurn => what_was_just_created_is_not_created_again,
+        /// Hands the turn of a value that lives for less than a second on after 10 ms.
+        HandsOnEarly => never_two_creators_at_once,
         /// Serves the stale entry after a while.
         ServesStaleLate => a_stale_entry_is_served_at_once,
         /// Serves dead entries to those who would wait.
@@ -249,6 +251,11 @@ impl WrongReadThrough {
             let intrudes = match self.flaw {
                 Some(ReadThroughFlaw::LosesTheSixtieth) => callers == 60 && age == Age::Dead,
                 Some(ReadThroughFlaw::LosesTheSixtiethStale) => callers == 60 && age == Age::Stale,
+                Some(ReadThroughFlaw::HandsOnEarly) => {
+                    let lives = request.policy.fresh_for().unwrap_or(Duration::MAX);
+                    lives < Duration::from_secs(1)
+                        && flight.began.elapsed() > Duration::from_millis(10)
+                }
                 Some(ReadThroughFlaw::HasNoHeartbeat) => flight.began.elapsed() > flight.lease_for,
                 Some(ReadThroughFlaw::CreatesManyForItself) => of_many,
                 Some(ReadThroughFlaw::JoinsOnlyMany) => of_many && !flight.of_many,
