@@ -4,7 +4,12 @@
 mod errors;
 #[expect(missing_docs, clippy::missing_errors_doc, reason = "only generated code calls it")]
 mod many;
-#[expect(missing_docs, clippy::missing_errors_doc, reason = "only generated code calls it")]
+#[expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    reason = "only generated code calls it"
+)]
 mod one;
 #[expect(missing_docs, clippy::must_use_candidate, reason = "only generated code calls it")]
 pub mod support;
