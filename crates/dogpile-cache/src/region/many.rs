@@ -235,7 +235,7 @@ impl<R: ReadThrough, C> Region<R, C> {
                 for ((at, value), before) in turn.into_iter().zip(values).zip(before) {
                     let key = keys[at];
                     self.settings.tell(key, Event::Created { took: finished.since(started) });
-                    let stamp = self.stamp(key, before, started, finished).await;
+                    let stamp = self.stamp(key, before, finished).await;
                     all.push(self.pack(key, Some(call), &value, &stamp)?);
                     aside.lock().unwrap_or_else(PoisonError::into_inner).push((at, value));
                 }

@@ -143,7 +143,7 @@ impl<R: ReadThrough, C> Region<R, C> {
                 Err(error) => return self.written(key, Err(error)),
             };
             let now = self.settings.clock.now();
-            let created = barrier.stamp(barrier, now, now).created;
+            let created = barrier.stamp(barrier, now).created;
             entries.push((key, self.entry(created, stored, expiry)));
         }
         let done = self.store.backend.set_many(&entries, &self.set_options()).await;

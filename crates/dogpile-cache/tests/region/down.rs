@@ -1,13 +1,14 @@
 //! A backend that is down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-use dogpile_cache::backend::Memory;
+use dogpile_cache::backend::{Memory, MemoryCounter};
 use dogpile_cache::codec::{Object, Shared};
 use dogpile_cache::{ErrorKind, Invalidation, Region, Stats, WhenDown};
 use dogpile_core::{Counter, Error, Key, Result};
 
-use crate::support::{Local, Maker, Switched, on, region, seconds, watched};
+use crate::support::{Local, Maker, Switched, on, poll_once, region, seconds, watched};
 
 type Cache = Region<Local<Switched<Memory>>, Shared>;
 
@@ -97,23 +98,100 @@ async fn a_backend_that_goes_down_during_a_creation_does_not_cost_the_value() {
     assert_eq!(many.await.unwrap(), [3, 4]);
 }
 
-#[derive(Debug)]
-struct NoCounter;
+/// A counter that can be switched off.
+#[derive(Clone, Debug, Default)]
+struct Counting {
+    counter: MemoryCounter,
+    off: Arc<AtomicBool>,
+    reads: Arc<AtomicUsize>,
+}
 
-impl Counter for NoCounter {
-    async fn read(&self, _: Key<'_>) -> Result<u64> {
-        Err(Error::new(ErrorKind::Unavailable, "no counter"))
+impl Counting {
+    fn check(&self) -> Result<()> {
+        match self.off.load(SeqCst) {
+            true => Err(Error::new(ErrorKind::Unavailable, "no counter")),
+            false => Ok(()),
+        }
     }
-    async fn bump(&self, _: Key<'_>, _: u64) -> Result<u64> {
-        Err(Error::new(ErrorKind::Unavailable, "no counter"))
+}
+
+impl Counter for Counting {
+    async fn read(&self, key: Key<'_>) -> Result<u64> {
+        self.reads.fetch_add(1, SeqCst);
+        tokio::task::yield_now().await;
+        self.check()?;
+        self.counter.read(key).await
     }
+    async fn bump(&self, key: Key<'_>, at_least: u64) -> Result<u64> {
+        self.check()?;
+        self.counter.bump(key, at_least).await
+    }
+}
+
+fn off() -> Counting {
+    Counting { off: Arc::new(true.into()), ..Counting::default() }
+}
+
+#[tokio::test]
+async fn barriers_are_read_once_in_the_lag_and_again_if_that_failed() {
+    let (region, clock) = region();
+    let counter = Counting::default();
+    let region = region.with_shared_invalidation(counter.clone(), seconds(1));
+    let reads = || counter.reads.swap(0, SeqCst);
+    region.set("k", &1).await.unwrap();
+    reads();
+    for _ in 0..10 {
+        region.get::<i32>("k").await.unwrap();
+    }
+    assert_eq!(reads(), 0);
+    clock.advance(seconds(1));
+    let all = (0..10).map(|_| async { region.get::<i32>("k").await.unwrap() });
+    let all: Vec<_> = all.map(Box::pin).collect();
+    for get in all {
+        get.await;
+    }
+    assert_eq!(reads(), 2, "one for hard, one for soft");
+
+    clock.advance(seconds(1));
+    counter.off.store(true, SeqCst);
+    region.get::<i32>("k").await.unwrap_err();
+    region.get::<i32>("k").await.unwrap_err();
+    counter.off.store(false, SeqCst);
+    reads();
+    region.get::<i32>("k").await.unwrap();
+    assert_eq!(reads(), 2);
+
+    clock.advance(seconds(1));
+    let mut dropped = Box::pin(region.get::<i32>("k"));
+    assert!(poll_once(&mut dropped).await.is_none());
+    // While one reads, the others go by what was known.
+    assert_eq!(poll_once(&mut Box::pin(region.get::<i32>("k"))).await.unwrap().unwrap(), Some(1));
+    drop(dropped);
+    reads();
+    region.get::<i32>("k").await.unwrap();
+    assert_eq!(reads(), 2, "a reading that was given up is done by the next");
+}
+
+#[tokio::test]
+async fn a_value_of_which_nobody_can_say_whether_it_was_invalidated_is_not_kept() {
+    let (region, _) = region();
+    let counter = Counting::default();
+    let region = region.with_shared_invalidation(counter.clone(), seconds(1));
+    let off = counter.off.clone();
+    let value = region.get_or_create("k", || async move {
+        off.store(true, SeqCst);
+        Ok::<_, String>(1)
+    });
+    assert_eq!(value.await.unwrap(), 1);
+    counter.off.store(false, SeqCst);
+    assert_eq!(region.get::<i32>("k").await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn nothing_is_served_while_nobody_knows_what_was_invalidated() {
     let (region, _) = region();
     region.set("k", &7_usize).await.unwrap();
-    let strict = region.clone().with_shared_invalidation(NoCounter, seconds(1));
+    let strict = region.clone().with_shared_invalidation(off(), seconds(1));
     let (lenient, stats) = watched(strict.clone().when_down(WhenDown::Miss));
     let made = Maker::default();
     assert_eq!(strict.get::<usize>("k").await.unwrap_err().kind(), ErrorKind::Unavailable);

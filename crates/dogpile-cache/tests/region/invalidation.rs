@@ -300,10 +300,14 @@ async fn a_shared_group_invalidation_reaches_everybody_and_nothing_else() {
 
 #[tokio::test]
 async fn a_process_that_starts_later_knows_of_it_from_the_first_read() {
-    let ([here, there], _) = two_processes(seconds(3_600));
+    let ([here, there], _) = two_processes(Duration::MAX);
     here.set("k", &1).await.unwrap();
     here.invalidate(Hard).await.unwrap();
     assert_eq!(there.get::<i32>("k").await.unwrap(), None);
+    // The same goes for a group that it asks for later.
+    here.set(Field("g", 1), &1).await.unwrap();
+    here.invalidate_group("g", Hard).await.unwrap();
+    assert_eq!(there.get::<i32>(Field("g", 1)).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use dogpile_cache::backend::{Memory, MemoryCounter};
 use dogpile_cache::codec::{Object, Shared};
 use dogpile_cache::{
-    Field, Invalidation,
+    CallOptions, Field, Invalidation,
     Invalidation::{Hard, Soft},
     Region,
 };
 use dogpile_conformance::ManualClock;
 use dogpile_lock::Dogpile;
 
-use crate::support::{Held, Local, bounded, millis, region, seconds, watched};
+use crate::support::{Held, Local, bounded, millis, poll_once, region, seconds, watched};
 
 type R = Region<Local<Memory>, Shared>;
 
@@ -80,9 +80,11 @@ async fn an_invalidation_of_the_region_or_the_group() {
             };
             assert_eq!(after(&region, during).await, None, "{how:?}, group: {group}");
             assert_eq!(stats.counts().overtaken, 1);
-            // A soft one leaves the value to be served while the next is created.
-            let failing = region.get_or_create(Field("g", "k"), || async { Ok::<_, String>(2) });
-            assert_eq!(failing.await.unwrap(), 2);
+            let ignoring = CallOptions::new().with_ignore_expiry(true);
+            let stored = region.get_with(Field("g", "k"), ignoring).await.unwrap();
+            assert_eq!(stored, (how == Soft).then_some(1), "a hard one does not even store it");
+            let next = region.get_or_create(Field("g", "k"), || async { Ok::<_, String>(2) });
+            assert_eq!(next.await.unwrap(), 2);
             assert_eq!(region.get(Field("g", "k")).await.unwrap(), Some(2));
         }
     }
@@ -224,4 +226,27 @@ async fn an_invalidation_while_a_refresh_creates() {
         assert_eq!(created.unwrap(), 1);
         assert_eq!(region.get::<i32>("k").await.unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn a_turn_that_came_after_it_is_not_overtaken_by_it() {
+    let (region, clock) = region();
+    let (half, mut held) = Held::pair();
+    let call = region.clone();
+    let first = tokio::spawn(async move {
+        let create = || async {
+            half.await;
+            Ok::<_, String>(1)
+        };
+        call.get_or_create("k", create).await
+    });
+    held.running().await;
+    let waiting = region.get_or_create("k", || async { Ok::<_, String>(2) });
+    tokio::pin!(waiting);
+    assert!(poll_once(&mut waiting).await.is_none());
+    clock.advance(millis(5));
+    region.invalidate(Hard).await.unwrap();
+    first.abort();
+    assert_eq!(bounded(waiting).await.unwrap(), 2);
+    assert_eq!(region.get("k").await.unwrap(), Some(2));
 }

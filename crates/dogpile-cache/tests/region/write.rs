@@ -1,14 +1,14 @@
 //! Writing and deleting.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use dogpile_cache::backend::{Memory, MemoryBytes, Null};
-use dogpile_cache::codec::{Json, Shared};
-use dogpile_cache::{CallOptions, Entry, Key};
-use dogpile_core::DynReadThrough;
+use dogpile_cache::codec::{Json, Shared, Typed};
+use dogpile_cache::{Backend, CallOptions, Entry, Expiry, Key, Result};
+use dogpile_core::{DynReadThrough, SetOptions};
 
-use crate::support::{Maker, byte_region, on, region};
+use crate::support::{Maker, byte_region, millis, on, region, seconds};
 
 #[tokio::test]
 async fn what_is_set_is_there_until_it_is_deleted() {
@@ -42,15 +42,53 @@ async fn of_one_key_set_twice_at_once_the_last_stays() {
     assert_eq!(region.get("k").await.unwrap(), Some(2));
 }
 
+/// Remembers what it was told to keep, and keeps nothing.
+#[derive(Clone, Debug, Default)]
+struct Told(Arc<Mutex<Vec<(Entry<i32>, SetOptions)>>>);
+
+impl Backend for Told {
+    type Value = i32;
+
+    async fn get(&self, _: Key<'_>) -> Result<Option<Entry<i32>>> {
+        Ok(None)
+    }
+    async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<i32>>>> {
+        Ok(vec![None; keys.len()])
+    }
+    async fn set_many(&self, items: &[(Key<'_>, Entry<i32>)], o: &SetOptions) -> Result<()> {
+        self.0.lock().unwrap().extend(items.iter().map(|(_, entry)| (*entry, *o)));
+        Ok(())
+    }
+    async fn delete_many(&self, _: &[Key<'_>]) -> Result<()> {
+        Ok(())
+    }
+    async fn delete_group(&self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
-async fn what_a_store_is_told_to_keep() {
-    let (region, _) = region();
-    let region = region.with_version(3);
-    region.set("k", &1).await.unwrap();
-    let stored =
-        dogpile_cache::Backend::get(region.store(), Key::name("k")).await.unwrap().unwrap();
-    let Entry { expires, version, .. } = stored;
-    assert_eq!((expires, version), (dogpile_cache::Timestamp::MAX, 3));
+async fn what_a_store_is_told_to_keep_and_for_how_long() {
+    let clock = dogpile_conformance::ManualClock::new();
+    let now = dogpile_cache::Clock::now(&clock);
+    for deadline in [None, Some(seconds(60))] {
+        let told = Told::default();
+        let mut region = on(told.clone(), Typed, &clock).with_version(3);
+        if let Some(d) = deadline {
+            region = region.with_hard_deadline(d);
+        }
+        region.set("k", &1).await.unwrap();
+        region.get_or_create("k", || async { Ok::<_, String>(2) }).await.unwrap();
+        region.get_or_create_many(&["k"], |_| async { Ok::<_, String>(vec![3]) }).await.unwrap();
+        region.refresh("k", || async { Ok::<_, String>(4) }).await.unwrap();
+        let short = CallOptions::new().with_expiry(Expiry::after(seconds(1)));
+        region.set_with("k", &5, short).await.unwrap();
+        let options = SetOptions::new().with_keep_for(deadline);
+        let entry = |value| Entry::new(now, value).with_version(3);
+        let mut expected: Vec<_> = [1, 2, 3, 4].map(|value| (entry(value), options)).into();
+        expected.push((entry(5).with_expires(now.plus(millis(1_001))), options));
+        assert_eq!(*told.0.lock().unwrap(), expected);
+    }
 }
 
 #[tokio::test]
