@@ -26,7 +26,15 @@ fn main() {
         println!("\n{profile}");
         println!(
             "{:>6} {:>7} {:>7} {:>7} {:>9} {:>9} {:>9} {:>10} {:>8}",
-            "nodes", "lookup", "search", "3 own.", "build ms", "add us", "remove us", "snapshot", "B/point"
+            "nodes",
+            "lookup",
+            "search",
+            "3 own.",
+            "build ms",
+            "add us",
+            "remove us",
+            "snapshot",
+            "B/point"
         );
         for nodes in [10, 100, 1_000, 10_000] {
             measure(profile, nodes, &keys);

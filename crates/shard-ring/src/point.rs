@@ -145,15 +145,17 @@ impl Points {
         }
     }
 
-    /// Removes the points of a node.
-    pub(crate) fn remove(&mut self, node: u32) {
-        let gone: Vec<(usize, u32)> = self
-            .as_slice()
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.node() == node)
-            .map(|(at, entry)| (at, entry.high()))
-            .collect();
+    /// Removes the points of a node, whose upper bits are these, ascending.
+    pub(crate) fn remove(&mut self, node: u32, highs: &[u32]) {
+        let mut gone: Vec<(usize, u32)> = Vec::with_capacity(highs.len());
+        for &high in highs {
+            let mut at = gone.last().map_or(0, |&(at, _)| at + 1).max(self.find(high));
+            while self.at(at) != Entry::new(high, node) && self.at(at).high() == high {
+                at += 1;
+            }
+            debug_assert_eq!(self.at(at), Entry::new(high, node));
+            gone.push((at, high));
+        }
         let mut to = gone.first().map_or(0, |&(at, _)| at);
         let ends = gone.iter().skip(1).map(|&(at, _)| at).chain([self.entries.len()]);
         for (&(at, _), end) in gone.iter().zip(ends) {
@@ -264,7 +266,10 @@ mod tests {
             assert_eq!((&points.entries, &points.rows), (&built.entries, &built.rows));
             assert_sound(&points);
 
-            points.remove(3);
+            let mut highs: Vec<u32> =
+                all.iter().filter(|entry| entry.node() == 3).map(|entry| entry.high()).collect();
+            highs.sort_unstable();
+            points.remove(3, &highs);
             points.close_gap(3);
             let without: Vec<_> = all
                 .iter()

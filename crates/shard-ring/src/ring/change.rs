@@ -5,7 +5,6 @@
     reason = "the number of nodes is checked to fit 32 bits"
 )]
 
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -72,19 +71,22 @@ impl<N> Ring<N> {
         if nodes.is_empty() {
             return Ok(());
         }
-        let mut names = BTreeSet::new();
+        let mut names: Vec<&str> = nodes.iter().map(Node::name).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::DuplicateName(twice[0].into()));
+        }
         let mut crowd = self.crowd;
         let mut added: u64 = 0;
         for node in &nodes {
             self.check(node)?;
-            if self.contains(node.name()) || !names.insert(node.name()) {
+            if self.contains(node.name()) {
                 return Err(Error::DuplicateName(node.name().into()));
             }
             crowd = crowd.with(node.weight());
             added = added.saturating_add(self.added(node));
         }
         self.check_size(&crowd, added)?;
-        drop(names);
 
         let first_new = self.members.len();
         nodes.into_iter().for_each(|node| self.push(node));
@@ -108,14 +110,15 @@ impl<N> Ring<N> {
         for other in &mut self.by_name {
             *other -= u32::from(*other > number);
         }
+        if !self.profile.depends_on_crowd() {
+            self.remove_points(number);
+            self.points.close_gap(number);
+            self.placed -= 1;
+        }
         let member = self.members.remove(number as usize);
         self.crowd = Crowd::of(&self.members);
         if self.profile.depends_on_crowd() {
             self.place_points(0);
-        } else {
-            self.points.remove(number);
-            self.points.close_gap(number);
-            self.placed -= 1;
         }
         self.epoch += 1;
         Ok(member.node)
@@ -140,12 +143,14 @@ impl<N> Ring<N> {
         let kept = self.points.len() as u64 - self.profile.count(old, &self.crowd);
         check_points(kept.saturating_add(added))?;
 
+        if !self.profile.depends_on_crowd() {
+            self.remove_points(number as u32);
+        }
         self.members[number].node.set_weight(weight);
         self.crowd = crowd;
         if self.profile.depends_on_crowd() {
             self.place_points(0);
         } else {
-            self.points.remove(number as u32);
             let name = self.members[number].node.name_arc().clone();
             self.insert_points(&name, weight, number as u32);
         }
@@ -202,6 +207,17 @@ impl<N> Ring<N> {
         self.points.insert(&placed);
     }
 
+    fn remove_points(&mut self, number: u32) {
+        let mut highs = Vec::new();
+        if let Some(Member { node, .. }) = self.members.get(number as usize) {
+            self.profile.points_of(node.name(), node.weight(), &self.crowd, |point| {
+                highs.push(point.high());
+            });
+        }
+        highs.sort_unstable();
+        self.points.remove(number, &highs);
+    }
+
     /// Before which point one of a new name belongs.
     fn place_of(&self, point: Position, name: &str) -> usize {
         let mut at = self.points.find(point.high());
@@ -216,7 +232,12 @@ impl<N> Ring<N> {
 
     /// Sorts the points of the members from `first` on in between the others'. From 0, all anew.
     fn place_points(&mut self, first: usize) {
-        let mut entries = if first == 0 { Vec::new() } else { self.points.as_slice().to_vec() };
+        let new = self.members.iter().skip(first);
+        let new: u64 =
+            new.map(|member| self.profile.count(member.node.weight(), &self.crowd)).sum();
+        let old = if first == 0 { &[] } else { self.points.as_slice() };
+        let mut entries = Vec::with_capacity(old.len() + new as usize);
+        entries.extend_from_slice(old);
         for (number, Member { node, .. }) in self.members.iter().enumerate().skip(first) {
             let number = number as u32;
             self.profile.points_of(node.name(), node.weight(), &self.crowd, |point| {

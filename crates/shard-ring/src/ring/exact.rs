@@ -46,24 +46,25 @@ impl<N> Ring<N> {
         if self.profile.first_inserted_wins() {
             return;
         }
-        let mut at = 0;
-        while at + 1 < self.points.len() {
+        let mut at = 1;
+        while at < self.points.len() {
             let high = self.points.at(at).high();
-            let tied = self.points.as_slice()[at..]
-                .iter()
-                .take_while(|entry| entry.high() == high)
-                .count();
-            if tied > 1 {
-                let mut run: Vec<(Position, Entry)> =
-                    (at..at + tied).map(|at| (self.exact(at), self.points.at(at))).collect();
-                run.sort_by(|(one, a), (other, b)| {
-                    one.cmp(other).then_with(|| self.name(a.node()).cmp(self.name(b.node())))
-                });
-                for (to, (_, entry)) in self.points.as_mut_slice()[at..].iter_mut().zip(run) {
-                    *to = entry;
-                }
+            if self.points.at(at - 1).high() != high {
+                at += 1;
+                continue;
             }
-            at += tied;
+            let first = at - 1;
+            let rest = &self.points.as_slice()[first..];
+            let tied = rest.iter().take_while(|entry| entry.high() == high).count();
+            let mut run: Vec<(Position, Entry)> =
+                (first..first + tied).map(|at| (self.exact(at), self.points.at(at))).collect();
+            run.sort_by(|(one, a), (other, b)| {
+                one.cmp(other).then_with(|| self.name(a.node()).cmp(self.name(b.node())))
+            });
+            for (to, (_, entry)) in self.points.as_mut_slice()[first..].iter_mut().zip(run) {
+                *to = entry;
+            }
+            at = first + tied + 1;
         }
     }
 

@@ -24,7 +24,7 @@ impl<N> Ring<N> {
         self.members.get(number as usize).map(|member| &member.node)
     }
 
-    /// The owners of many keys, in the order of the keys. The md5 profile hashes sixteen at once.
+    /// The owners of many keys, in the order of the keys. The md5 profile hashes 32 at once.
     ///
     /// ```
     /// use shard_ring::{Profile, Ring};
