@@ -1,5 +1,8 @@
 //! A cache in a map, with flights.
 
+mod flaw;
+mod flight;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -13,102 +16,9 @@ use dogpile_core::{
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{flaws, locked};
-
-flaws! {
-    /// Ways in which a cache that creates can be wrong.
-    ReadThroughFlaw {
-        /// Does not tell who created the first value of all.
-        DeniesTheFirst => a_missing_key_is_created a_dropped_creator_frees_the_turn,
-        /// Stores what was created without its version.
-        StoresWithoutVersion => what_was_created_is_stored never_two_creators_at_once,
-        /// Creates what is past half of its time.
-        CreatesEarly => a_fresh_entry_is_served,
-        /// Serves a stale entry to its creator.
-        ServesStaleToTheCreator => a_stale_entry_is_created_anew
-            an_entry_from_the_future_is_created_anew one_of_many_creates_a_stale_entry,
-        /// Serves a dead entry to its creator.
-        ServesDeadAsFresh => a_dead_entry_is_created_anew,
-        /// Looks at no version.
-        ServesOtherVersions => another_version_is_created_anew,
-        /// Takes stamps ahead of the clock for the present.
-        TrustsTheFuture => an_entry_from_the_future_is_created_anew,
-        /// Stores what is not to be stored, if nobody waits for it.
-        StoresUnstored => what_is_not_to_be_stored_is_not,
-        /// Knows of no creation.
-        DeniesCreations => is_creating_tells_the_creator,
-        /// Takes every key that a creator asks for for its own.
-        SeesReentryEverywhere => a_creator_may_ask_for_another_key,
-        /// Lets a creator wait for itself.
-        WaitsForItself => a_creator_that_asks_for_its_own_key_is_told,
-        /// Lets the sixtieth caller create, too.
-        LosesTheSixtieth => one_of_many_creates,
-        /// Lets the sixtieth caller of a stale entry create, too.
-        LosesTheSixtiethStale => one_of_many_creates_a_stale_entry,
-        /// Takes the turn after it has read a stale entry, and does not read again.
-        ReadsBeforeTheTurn => what_was_just_created_is_not_created_again,
-        /// Hands the turn of a value that lives for less than a second on after 10 ms.
-        HandsOnEarly => never_two_creators_at_once,
-        /// Serves the stale entry after a while.
-        ServesStaleLate => a_stale_entry_is_served_at_once,
-        /// Serves dead entries to those who would wait.
-        ServesDead => a_dead_entry_is_served_to_nobody,
-        /// Serves stale entries to those who do not want them.
-        ServesStaleToAll => who_wants_no_stale_entry_waits,
-        /// Creates again, for each that waits, what is not stored.
-        TellsOnlyWhatIsStored => what_is_not_stored_is_told_to_those_who_wait,
-        /// Waits as long as it takes.
-        WaitsForEver => waiting_has_an_end a_creator_that_is_not_polled_hangs_nobody,
-        /// Takes a creator that is longer at it than its lease for dead.
-        HasNoHeartbeat => a_long_creation_keeps_its_turn,
-        /// Has room for 64 creations.
-        CreatesSixtyFour => keys_are_independent,
-        /// Tells an error to the creator only.
-        KeepsErrors => a_failure_is_told_to_those_who_wait,
-        /// Remembers an error.
-        RemembersErrors => a_failure_is_forgotten,
-        /// Removes the stale entry when its creator fails.
-        RemovesTheStale => a_failure_keeps_the_stale_entry,
-        /// Keeps the turn of a creator that panicked.
-        KeepsTheTurnOfPanics => a_panic_hangs_nobody,
-        /// Tells those who wait for a dropped creator that it failed.
-        FailsWithTheCreator => a_dropped_creator_hands_the_turn_on,
-        /// Keeps the turn of a creator that was dropped with nobody waiting.
-        KeepsTheTurn => a_dropped_creator_frees_the_turn,
-        /// Waits twice as long as allowed for a creator that nobody polls.
-        WaitsForTheUnpolled => a_creator_that_is_not_polled_hangs_nobody,
-        /// Ends the flight if somebody that waits gives up.
-        EndsWithAWaiter => a_dropped_waiter_harms_nobody,
-        /// Stores over a set that came during the creation.
-        StoresOverSet => a_set_during_a_creation_wins,
-        /// Stores after a delete that came during the creation.
-        StoresOverDelete => a_delete_during_a_creation_wins,
-        /// Runs a detached creation for each caller.
-        DetachesEach => a_detached_creation_is_served a_detached_creation_outlives_its_caller,
-        /// Ends a detached creation with its caller.
-        DetachesNothing => a_detached_creation_outlives_its_caller,
-        /// Asks to create by the position among what is missing.
-        CountsMissing => many_are_answered_in_order many_join_the_creation_of_one
-            many_callers_create_each_key_once,
-        /// Calls the creator of many for nothing.
-        CreatesNothing => many_fresh_entries_create_nothing,
-        /// Creates every one of many that is missing, whoever else does.
-        CreatesManyForItself => many_callers_create_each_key_once many_join_the_creation_of_one,
-        /// Joins the creations of others' many, and not that of one.
-        JoinsOnlyMany => many_join_the_creation_of_one,
-        /// Fills up missing results with the last.
-        FillsUpResults => too_few_results_are_an_error,
-        /// Keeps the turns of a creator of many that failed.
-        KeepsTheTurnsOfFailures => a_failure_of_many_frees_every_turn,
-        /// Keeps the turns of a creator of many that was dropped.
-        KeepsTheTurnsOfMany => a_dropped_creator_of_many_frees_every_turn,
-    }
-}
-
-tokio::task_local! {
-    /// The keys that the present task creates.
-    static CREATING: Vec<KeyBuf>;
-}
+pub use self::flaw::ReadThroughFlaw;
+use self::flight::{CREATING, End, Flight, Mine, Overruled, Spoiler};
+use super::locked;
 
 /// A cache in a map, with a flaw or without.
 #[derive(Clone, Debug)]
@@ -125,51 +35,10 @@ struct State {
     turns: usize,
 }
 
-/// One creation and those who wait for it.
-#[derive(Debug)]
-struct Flight {
-    end: watch::Sender<Option<End>>,
-    began: Instant,
-    lease_for: Duration,
-    of_many: bool,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    callers: usize,
-    waiters: usize,
-    overruled: Option<Overruled>,
-}
-
-#[derive(Clone, Debug)]
-enum End {
-    Made(Entry<Bytes>, bool),
-    Failed(Error),
-    GaveUp,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Overruled {
-    Set,
-    Deleted,
-}
-
 enum Turn {
     Served(Served<Bytes>),
     Mine(Mine),
     Wait(Arc<Flight>),
-}
-
-/// The turn to create, until it is finished or dropped.
-#[derive(Debug)]
-struct Mine {
-    cache: WrongReadThrough,
-    slot: KeyBuf,
-    flight: Arc<Flight>,
-    /// What is served to the creator in place of what it makes.
-    instead: Option<Entry<Bytes>>,
-    done: bool,
 }
 
 /// What a reader sees of an entry.
@@ -369,109 +238,6 @@ impl WrongReadThrough {
     fn overrule(&self, state: &State, how: Overruled, goes: impl Fn(Key<'_>) -> bool) {
         let flights = state.flights.iter().filter(|(slot, _)| goes(slot.as_key()));
         flights.for_each(|(_, flight)| locked(&flight.counts).overruled = Some(how));
-    }
-}
-
-impl Mine {
-    /// The keys that are being created inside this creation.
-    fn chain(&self) -> Vec<KeyBuf> {
-        let mut chain = CREATING.try_with(Clone::clone).unwrap_or_default();
-        chain.push(self.slot.clone());
-        chain
-    }
-
-    fn finish(mut self, made: Result<Made<Bytes>>) -> Result<Served<Bytes>> {
-        self.done = true;
-        let cache = self.cache.clone();
-        let mut state = locked(&cache.state);
-        let first = state.turns == 1
-            && state.flights.len() == 1
-            && state.kept.is_empty()
-            && !self.flight.of_many;
-        self.leave(&mut state);
-        let (waiters, overruled) = {
-            let counts = locked(&self.flight.counts);
-            (counts.waiters, counts.overruled)
-        };
-        let Made { entry, store, .. } = match made {
-            Ok(made) => made,
-            Err(error) => {
-                match cache.flaw {
-                    Some(ReadThroughFlaw::RemembersErrors) if !self.flight.of_many => {
-                        state.errors.insert(self.slot.clone(), error.clone());
-                    }
-                    Some(ReadThroughFlaw::RemovesTheStale) => _ = state.kept.remove(&self.slot),
-                    _ => {}
-                }
-                self.flight.end.send_replace(Some(End::Failed(error.clone())));
-                return Err(error);
-            }
-        };
-        let right = match cache.flaw {
-            Some(ReadThroughFlaw::StoresOverSet) => overruled != Some(Overruled::Deleted),
-            Some(ReadThroughFlaw::StoresOverDelete) => overruled != Some(Overruled::Set),
-            _ => overruled.is_none(),
-        };
-        let stores = store.is_some() || cache.has(ReadThroughFlaw::StoresUnstored) && waiters == 0;
-        if right && stores {
-            let mut stored = entry.clone();
-            if cache.has(ReadThroughFlaw::StoresWithoutVersion) {
-                stored.version = 0;
-            }
-            state.kept.insert(self.slot.clone(), stored);
-        }
-        let alone =
-            first && waiters == 0 && state.kept.len() == 1 && CREATING.try_with(|_| ()).is_err();
-        let denies = cache.has(ReadThroughFlaw::DeniesTheFirst) && alone && overruled.is_none();
-        drop(state);
-        self.flight.end.send_replace(Some(End::Made(entry.clone(), store.is_some())));
-        Ok(match self.instead.take() {
-            Some(entry) => Served { entry, by: ServedBy::Stale },
-            None if denies => Served { entry, by: ServedBy::Waited },
-            None => Served { entry, by: ServedBy::Created },
-        })
-    }
-
-    fn leave(&self, state: &mut State) {
-        if state.flights.get(&self.slot).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
-            state.flights.remove(&self.slot);
-        }
-    }
-}
-
-impl Drop for Mine {
-    fn drop(&mut self) {
-        if self.done {
-            return;
-        }
-        let (panics, of_many) = (std::thread::panicking(), self.flight.of_many);
-        let waiters = locked(&self.flight.counts).waiters;
-        let keeps = match self.cache.flaw {
-            Some(ReadThroughFlaw::KeepsTheTurnOfPanics) => panics,
-            Some(ReadThroughFlaw::KeepsTheTurn) => !panics && !of_many && waiters == 0,
-            Some(ReadThroughFlaw::KeepsTheTurnsOfMany) => !panics && of_many,
-            _ => false,
-        };
-        if keeps {
-            return;
-        }
-        self.leave(&mut locked(&self.cache.state));
-        let fails = self.cache.has(ReadThroughFlaw::FailsWithTheCreator) && !panics;
-        let error = || Error::new(ErrorKind::Unavailable, "the creator gave up");
-        self.flight.end.send_replace(Some(if fails { End::Failed(error()) } else { End::GaveUp }));
-    }
-}
-
-/// A waiter that spoils the flight when it gives up.
-#[derive(Debug)]
-struct Spoiler(Option<Arc<Flight>>);
-
-impl Drop for Spoiler {
-    fn drop(&mut self) {
-        if let Some(flight) = &self.0 {
-            let error = Error::new(ErrorKind::Unavailable, "somebody gave up");
-            flight.end.send_replace(Some(End::Failed(error)));
-        }
     }
 }
 
