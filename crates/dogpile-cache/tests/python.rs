@@ -18,7 +18,9 @@ use bytes::Bytes;
 use dogpile_cache::codec::Json;
 use dogpile_cache::key::{Mangle, Sha1};
 use dogpile_cache::python::{self, FunctionKey, PythonStr, PythonWire, VERSION};
-use dogpile_cache::{Backend, Entry, ErrorKind, Key, KeyBuf, Region, Result, Timestamp};
+use dogpile_cache::{
+    Backend, CallOptions, Entry, ErrorKind, Expiry, Key, KeyBuf, Region, Result, Timestamp,
+};
 use dogpile_conformance::ManualClock;
 use dogpile_core::SetOptions;
 use dogpile_lock::Dogpile;
@@ -294,6 +296,9 @@ async fn python_reads_what_rust_wrote_and_rust_what_python_wrote() {
     for (key, value) in &calls {
         region.set(key, value).await.unwrap();
     }
+    // An expiry of its own is written beside what Python reads, and does not disturb it.
+    let own = CallOptions::new().with_expiry(Expiry::after(Duration::from_secs(30)));
+    region.set_with(&calls[0].0, &calls[0].1, own).await.unwrap();
     let found: Value = serde_json::from_str(&python(&["get", path]).unwrap()).unwrap();
     let expected: Vec<_> =
         calls.iter().map(|(_, value)| serde_json::json!({"found": value})).collect();
@@ -301,4 +306,12 @@ async fn python_reads_what_rust_wrote_and_rust_what_python_wrote() {
     // What was generated here is what the script makes now.
     let now: Value = serde_json::from_str(&python(&["vectors"]).unwrap()).unwrap();
     assert_eq!(now, vectors());
+}
+
+mod conformance {
+    use super::*;
+    dogpile_conformance::backend_suite!(async {
+        let raw = dogpile_cache::backend::MemoryBytes::new(64 << 20);
+        dogpile_conformance::Subject::new(PythonWire::new(raw)).with_advance(|_| {})
+    });
 }

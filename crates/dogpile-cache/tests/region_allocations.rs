@@ -1,4 +1,5 @@
 //! A hit takes nothing from the heap, and does not ask for the precise time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests may fail as tests do")]
 
 use std::pin::pin;
 use std::sync::Arc;

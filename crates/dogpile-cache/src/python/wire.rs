@@ -10,9 +10,9 @@ pub const VERSION: u32 = 2;
 
 /// A backend whose values Python reads and writes too.
 ///
-/// It stands around a backend that stores values as they are, with no envelope of its own. The
-/// stored form has room for the creation and the version, and none for an expiry of the value's own:
-/// [`Entry::expires`] comes back as [`Timestamp::MAX`].
+/// It stands around a backend that stores values as they are, with no envelope of its own. A value
+/// with an [expiry of its own](Entry::expires) has one member more, `"expires"`, which Python does
+/// not look at: to Python such a value is fresh for as long as any other.
 ///
 /// Reading is tolerant: any spacing, whole or fractional seconds, more members than two. Anything
 /// that is not this form is [`ErrorKind::Corrupt`].
@@ -64,22 +64,30 @@ impl<B: Backend<Value = Bytes>> Backend for PythonWire<B> {
 
 fn encode(entry: &Entry<Bytes>) -> Bytes {
     let mut head = String::from("{\"ct\": ");
+    write_seconds(&mut head, entry.created);
+    head.push_str(", \"v\": ");
+    head.push_str(&entry.version.to_string());
+    if entry.expires != Timestamp::MAX {
+        head.push_str(", \"expires\": ");
+        write_seconds(&mut head, entry.expires);
+    }
+    head.push_str("}|");
+    [head.as_bytes(), &entry.value].concat().into()
+}
+
+fn write_seconds(head: &mut String, moment: Timestamp) {
     // Milliseconds up to the year 287396 fit a double, and divided they are the nearest one to the
     // decimal fraction, which is what its shortest digits say.
     #[expect(clippy::cast_precision_loss, reason = "exact in any year that this will see")]
-    write_float(&mut head, entry.created.as_millis() as f64 / 1000.0);
-    head.push_str(", \"v\": ");
-    head.push_str(&entry.version.to_string());
-    head.push_str("}|");
-    [head.as_bytes(), &entry.value].concat().into()
+    write_float(head, moment.as_millis() as f64 / 1000.0);
 }
 
 fn decode(stored: &Bytes) -> Result<Entry<Bytes>> {
     let bar = stored.iter().position(|b| *b == b'|');
     bar.and_then(|bar| {
         let head = std::str::from_utf8(&stored[..bar]).ok()?;
-        let (created, version) = Head(head).read()?;
-        Some(Entry::new(created, stored.slice(bar + 1..)).with_version(version))
+        let entry = Head(head).read()?;
+        Some(entry.map(|()| stored.slice(bar + 1..)))
     })
     .ok_or_else(|| {
         Error::new(
@@ -93,15 +101,16 @@ fn decode(stored: &Bytes) -> Result<Entry<Bytes>> {
 struct Head<'a>(&'a str);
 
 impl<'a> Head<'a> {
-    fn read(mut self) -> Option<(Timestamp, u32)> {
-        let (mut created, mut version) = (None, None);
+    fn read(mut self) -> Option<Entry<()>> {
+        let (mut created, mut version, mut expires) = (None, None, Timestamp::MAX);
         self.symbol('{')?;
         loop {
             let name = self.text()?;
             self.symbol(':')?;
             match name {
-                "ct" => created = Some(self.number()?),
+                "ct" => created = Some(self.moment()?),
                 "v" => version = Some(self.number()?),
+                "expires" => expires = self.moment()?,
                 _ => self.skip()?,
             }
             if self.symbol('}').is_some() {
@@ -111,18 +120,20 @@ impl<'a> Head<'a> {
         }
         self.space();
         let whole: f64 = version?;
-        if !self.0.is_empty()
-            || whole.fract() != 0.0
-            || !(0.0..=f64::from(u32::MAX)).contains(&whole)
-        {
+        let sound = whole.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&whole);
+        if !self.0.is_empty() || !sound {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
         let version = whole as u32;
-        // A creation before 1970 is as old as can be; a fraction of a millisecond is rounded.
+        Some(Entry::new(created?, ()).with_expires(expires).with_version(version))
+    }
+
+    /// Seconds, of which the nearest millisecond is taken. Before 1970 is as old as can be.
+    fn moment(&mut self) -> Option<Timestamp> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-        let created = Timestamp::from_millis((created? * 1000.0).round() as u64);
-        Some((created, version))
+        let millis = (self.number()? * 1000.0).round() as u64;
+        Some(Timestamp::from_millis(millis))
     }
 
     fn space(&mut self) {

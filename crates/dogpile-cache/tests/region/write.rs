@@ -44,7 +44,9 @@ async fn of_one_key_set_twice_at_once_the_last_stays() {
 
 /// Remembers what it was told to keep, and keeps nothing.
 #[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<Vec<(Entry<i32>, SetOptions)>>>);
+struct Told(Arc<Mutex<Vec<Write>>>);
+
+type Write = (Entry<i32>, SetOptions);
 
 impl Backend for Told {
     type Value = i32;
