@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
@@ -184,9 +184,26 @@ fn list(input: ParseStream<'_>, name: &Ident) -> Result<Vec<Ident>> {
     Ok(Punctuated::<Ident, Token![,]>::parse_terminated(&inside)?.into_iter().collect())
 }
 
-/// The words in a piece of code, those inside its string literals included: a format string names
-/// variables too.
+/// The names in a piece of code, those that a format string captures included.
 pub(crate) fn words(code: impl ToTokens) -> HashSet<String> {
-    let code: TokenStream = code.into_token_stream();
-    code.to_string().split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
+    let mut found = HashSet::new();
+    collect(code.into_token_stream(), &mut found);
+    found
+}
+
+fn collect(code: TokenStream, found: &mut HashSet<String>) {
+    for token in code {
+        match token {
+            TokenTree::Group(group) => collect(group.stream(), found),
+            TokenTree::Ident(name) => _ = found.insert(name.to_string()),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                found.extend(text.split('{').skip(1).map(|after| {
+                    let end = after.find(|c: char| !c.is_alphanumeric() && c != '_');
+                    after[..end.unwrap_or(after.len())].to_owned()
+                }));
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
 }

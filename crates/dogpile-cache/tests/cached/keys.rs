@@ -53,7 +53,7 @@ struct Session;
 struct Db(Calls);
 
 /// Of the three arguments only one names the entry.
-#[cached(region = REGION, ignore(db, _session))]
+#[cached(region = REGION, namespace = "db", ignore(db, _session))]
 async fn ignoring(db: &Db, id: u64, _session: Session) -> Result<String, Error> {
     Ok(format!("{id} {}", db.0.next()))
 }
@@ -65,7 +65,7 @@ async fn ignored_arguments_are_no_part_of_the_key_and_no_argument_of_what_names_
     assert_eq!(ignoring(&one, 7, Session).await?, "7 1");
     assert_eq!(ignoring(&two, 7, Session).await?, "7 1");
     assert_eq!(two.0.count(), 0);
-    assert_eq!(ignoring::key(7).as_key(), Key::name("cached::keys::ignoring(7)"));
+    assert_eq!(ignoring::key(7).as_key(), Key::name("db(7)"));
     assert_eq!(ignoring::get(7).await?, Some("7 1".to_owned()));
     assert_eq!(ignoring::refresh(&two, 7, Session).await?, "7 1");
     ignoring::set(7, &"set".to_owned()).await?;
