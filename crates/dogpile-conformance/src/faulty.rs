@@ -154,6 +154,7 @@ impl<T: fmt::Debug> fmt::Debug for Faulty<T> {
     }
 }
 
+/// `peek` shows nothing, so that every reading is a call that can fail.
 impl<B: Backend> Backend for Faulty<B> {
     type Value = B::Value;
 

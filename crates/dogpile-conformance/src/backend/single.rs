@@ -185,3 +185,25 @@ pub async fn handles_see_each_others_writes<B: Backend<Value: Sample>>(subject: 
     let found = get(other, &name).await;
     assert!(found.is_none(), "another handle did not see a delete: {found:.200?}");
 }
+
+/// `peek` shows what is there, once, or nothing: never what was there before.
+pub async fn peek_shows_what_is_there<B: Backend<Value: Sample>>(subject: &Subject<B>) {
+    let name = subject.name("peek");
+    let shown = || {
+        let mut shown = Vec::new();
+        subject.peek(Key::name(&name), &mut |entry| shown.push(entry.value.clone()));
+        assert!(shown.len() <= 1, "one peek showed {} entries", shown.len());
+        shown.pop()
+    };
+    assert!(shown().is_none(), "peek showed an entry where nothing is kept");
+    for (seed, writer) in [(1, &**subject), (2, subject.other())] {
+        set(writer, &name, entry(subject, seed)).await;
+        // A store that keeps near what it has read may show it now.
+        get(&**subject, &name).await;
+        let seen = shown();
+        let right = seen.as_ref().is_none_or(|seen| *seen == B::Value::sample(seed, 32));
+        assert!(right, "peek showed an entry that was overwritten: {seen:.200?}");
+    }
+    subject.other().delete(Key::name(&name)).await.must("deleting an entry");
+    assert!(shown().is_none(), "peek showed an entry that was deleted");
+}

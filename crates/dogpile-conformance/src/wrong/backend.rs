@@ -42,6 +42,8 @@ flaws! {
         CutsValues => values_of_all_sizes_come_back_whole,
         /// Answers from what the handle itself wrote.
         TrustsItsOwnWrites => handles_see_each_others_writes,
+        /// Shows what the handle itself wrote.
+        PeeksAtItsOwnWrites => peek_shows_what_is_there,
         /// Answers many with the holes behind.
         MovesHoles => get_many_answers_in_order,
         /// Answers each key once.
@@ -279,6 +281,14 @@ impl Backend for WrongBackend {
             _ => {}
         }
         Ok(found)
+    }
+
+    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Bytes>)) {
+        let found = match self.has(BackendFlaw::PeeksAtItsOwnWrites) {
+            true => locked(&self.own).get(&self.slot(key)).cloned(),
+            false => self.found(&locked(&self.state), key),
+        };
+        found.iter().for_each(look);
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<Bytes>>>> {
