@@ -1,7 +1,8 @@
 //! Keys built from values, so that different values never share a key.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use crate::key::Buffer;
 use crate::{Key, KeyBuf, KeyWriter};
@@ -176,15 +177,32 @@ impl KeyPart for String {
     }
 }
 
-impl<T: ToKey + ?Sized> ToKey for &T {
-    #[inline]
+macro_rules! behind {
+    ($($pointer:ty),*) => {$(
+        impl<T: ToKey + ?Sized> ToKey for $pointer {
+            #[inline]
+            fn to_key(&self) -> BuiltKey<'_> {
+                (**self).to_key()
+            }
+        }
+
+        impl<T: KeyPart + ?Sized> KeyPart for $pointer {
+            #[inline]
+            fn write(&self, key: &mut KeyWriter) {
+                (**self).write(key);
+            }
+        }
+    )*};
+}
+behind!(&T, Arc<T>, Box<T>);
+
+impl<T: ToKey + ToOwned + ?Sized> ToKey for Cow<'_, T> {
     fn to_key(&self) -> BuiltKey<'_> {
         (**self).to_key()
     }
 }
 
-impl<T: KeyPart + ?Sized> KeyPart for &T {
-    #[inline]
+impl<T: KeyPart + ToOwned + ?Sized> KeyPart for Cow<'_, T> {
     fn write(&self, key: &mut KeyWriter) {
         (**self).write(key);
     }
@@ -350,6 +368,13 @@ mod tests {
         assert_eq!(call.as_key(), Key::name("images(alice)"));
         assert_ne!("images(alice)".to_key().as_key(), call.as_key());
         assert_eq!(call.as_key().to_key().as_key(), call.as_key());
+    }
+
+    #[test]
+    fn a_pointer_is_what_it_points_to() {
+        let shared: Arc<str> = "a".into();
+        assert_eq!(written(&shared), "a");
+        assert_eq!(written((shared, Box::new(1), Cow::Borrowed("b"))), "(a,1,b)");
     }
 
     #[test]
