@@ -133,7 +133,7 @@ fn small() -> Settings {
     settings.readers = 8;
     settings.read_for = Duration::from_millis(500);
     settings.hot_for = Duration::from_millis(100);
-    settings.hung_after = Duration::from_millis(1_000);
+    settings.hung_after = Duration::from_millis(600);
     settings
 }
 
