@@ -7,7 +7,9 @@ mod invalidate;
 mod many;
 mod observe;
 mod options;
+mod refresh;
 mod set;
+mod turn;
 
 use std::fmt;
 use std::sync::Arc;
