@@ -205,7 +205,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "these are exact")]
     fn square_roots_are_those_of_std() {
         assert_eq!((square_root(0.0), square_root(4.0), square_root(0.25)), (0.0, 2.0, 0.5));
         for of in [1e-9, 0.009_025, 0.3, 2.0, 1e9] {

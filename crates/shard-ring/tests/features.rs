@@ -1,5 +1,7 @@
 //! What stands behind features: snapshots, serde, and the locator of the dogpile family.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[cfg(feature = "dogpile")]
 mod locator {
     use dogpile_conformance::Subject;

@@ -1,5 +1,7 @@
 //! The ring as a map: changes as a whole or not at all, and names and weights of every kind.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::time::{Duration, Instant};
 
 use shard_ring::{Error, Ketama, Node, Profile, Ring};

@@ -1,5 +1,7 @@
 //! The routing of the real programs: the published md5 recipe, libketama, libmemcached, twemproxy.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use serde_json::Value;
 use shard_ring::{Ketama, Node, Profile, Ring};
 

@@ -42,7 +42,7 @@ impl<N> Ring<N> {
     /// let one = Ring::with_nodes(Profile::md5(), [("a", 1), ("b", 2)])?;
     /// let other = Ring::with_nodes(Profile::md5(), [("b", "host"), ("a", "host")])?;
     /// assert_eq!(one.fingerprint(), other.fingerprint());
-    /// assert_eq!(one.fingerprint().to_string(), "FINGERPRINT");
+    /// assert_eq!(one.fingerprint().to_string(), "35afe9bbe54ac68ebb0babe6fb58a80e");
     /// # Ok::<(), shard_ring::Error>(())
     /// ```
     #[must_use]
