@@ -15,16 +15,11 @@ impl<R: ReadThrough, C> Region<R, C> {
     where
         C: Codec<T, Stored = R::Value>,
     {
-        let built = key.to_key();
-        let placed;
-        let key = if self.settings.space.is_bare() {
-            built.as_key()
-        } else {
-            placed = self.place(&built);
-            placed.as_key()
-        };
-        let found = self.find(key, None, false).await;
-        self.answer(key, found.and_then(|entry| self.decode_some(entry.map(|entry| entry.value))))
+        if let Some(value) = self.at_hand_of(&key, None) {
+            return Ok(Some(value));
+        }
+        // Boxed, so that a hit moves no future that is only there for the others.
+        Box::pin(self.get_with(key, CallOptions::new())).await
     }
 
     /// The same, with options of this call.

@@ -230,7 +230,7 @@ impl<R: ReadThrough, C> Region<R, C> {
 
     /// The same by the caller's key, which is built here: a future that kept it would be slower.
     #[inline]
-    fn at_hand_of<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Option<T>
+    pub(super) fn at_hand_of<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Option<T>
     where
         C: Codec<T, Stored = R::Value>,
     {
