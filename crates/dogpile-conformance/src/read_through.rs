@@ -73,6 +73,7 @@ properties! { __read_through_properties,
     many_fresh_entries_create_nothing
     many_callers_create_each_key_once
     many_join_the_creation_of_one
+    many_take_over_from_a_dropped_creator
     too_few_results_are_an_error
     a_failure_of_many_frees_every_turn
     a_dropped_creator_of_many_frees_every_turn

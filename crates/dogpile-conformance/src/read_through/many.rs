@@ -157,6 +157,31 @@ where
     }
 }
 
+/// A key whose creator elsewhere gives up is created by the caller of many that waits for it.
+pub async fn many_take_over_from_a_dropped_creator<R>(subject: &Subject<R>)
+where
+    R: ReadThrough<Value: Sample> + 'static,
+{
+    let (names, gate) = (names(subject, "take over", 2), Gate::new());
+    let single = reader(subject, &names[0], 9, &gate);
+    gate.begun().await;
+    let (task_subject, task_names) = (subject.clone(), names.clone());
+    let many = tokio::spawn(async move {
+        let (subject, clock) = (&task_subject, task_subject.clock());
+        let keys: Vec<_> = task_names.iter().map(Key::name).collect();
+        let create =
+            async |wanted: Vec<usize>| Ok(wanted.into_iter().map(|at| made(subject, at)).collect());
+        subject.read_through_many(&keys, &request(keys[0], &clock), create).await
+    });
+    settle().await;
+    single.abort();
+    let served = answer(many, "a caller of many whose key was given up by another").await;
+    for (at, served) in served.must("reading many keys").into_iter().enumerate() {
+        let by = [ServedBy::Created, ServedBy::Hit];
+        expect_served(&Ok(served), &by, at, "a caller of many was answered wrongly");
+    }
+}
+
 /// A creator that answers too few or too many results is [`ErrorKind::Creation`], and its turns are
 /// free again.
 pub async fn too_few_results_are_an_error<R: ReadThrough<Value: Sample>>(subject: &Subject<R>) {

@@ -355,8 +355,12 @@ impl ReadThrough for WrongReadThrough {
                 }
             }
             for (at, flight) in waits {
-                if let Some(answer) = self.wait(&flight, request, since).await {
-                    served[at] = Some(answer?);
+                match self.wait(&flight, request, since).await {
+                    Some(answer) => served[at] = Some(answer?),
+                    None if self.has(ReadThroughFlaw::GivesUpWithOthers) => {
+                        return Err(Error::new(ErrorKind::Unavailable, "another creator gave up"));
+                    }
+                    None => {}
                 }
             }
             if served.iter().all(Option::is_some) {

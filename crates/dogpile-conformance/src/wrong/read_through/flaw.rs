@@ -59,7 +59,8 @@ flaws! {
         /// Keeps the turn of a creator that panicked.
         KeepsTheTurnOfPanics => a_panic_hangs_nobody,
         /// Tells those who wait for a dropped creator that it failed.
-        FailsWithTheCreator => a_dropped_creator_hands_the_turn_on,
+        FailsWithTheCreator => a_dropped_creator_hands_the_turn_on
+            many_take_over_from_a_dropped_creator,
         /// Keeps the turn of a creator that was dropped with nobody waiting.
         KeepsTheTurn => a_dropped_creator_frees_the_turn,
         /// Waits twice as long as allowed for a creator that nobody polls.
@@ -76,13 +77,15 @@ flaws! {
         DetachesNothing => a_detached_creation_outlives_its_caller,
         /// Asks to create by the position among what is missing.
         CountsMissing => many_are_answered_in_order many_join_the_creation_of_one
-            many_callers_create_each_key_once,
+            many_callers_create_each_key_once many_take_over_from_a_dropped_creator,
         /// Calls the creator of many for nothing.
         CreatesNothing => many_fresh_entries_create_nothing,
         /// Creates every one of many that is missing, whoever else does.
         CreatesManyForItself => many_callers_create_each_key_once many_join_the_creation_of_one,
         /// Joins the creations of others' many, and not that of one.
         JoinsOnlyMany => many_join_the_creation_of_one,
+        /// Fails a caller of many when another creator gave up.
+        GivesUpWithOthers => many_take_over_from_a_dropped_creator,
         /// Fills up missing results with the last.
         FillsUpResults => too_few_results_are_an_error,
         /// Keeps the turns of a creator of many that failed.
