@@ -1,19 +1,19 @@
 //! A backend that is down.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use dogpile_cache::backend::{Memory, MemoryCounter};
 use dogpile_cache::codec::{Object, Shared};
 use dogpile_cache::{ErrorKind, Invalidation, Region, Stats, WhenDown};
-use dogpile_core::{Counter, Error, Key, Result};
+use dogpile_conformance::Faulty;
 
-use crate::support::{Local, Maker, Switched, on, poll_once, region, seconds, watched};
+use crate::support::{Local, Maker, millis, on, poll_once, region, seconds, watched};
 
-type Cache = Region<Local<Switched<Memory>>, Shared>;
+type Cache = Region<Local<Faulty<Memory>>, Shared>;
 
-fn switched(when_down: WhenDown) -> (Cache, Arc<Stats>, Switched<Memory>) {
-    let backend = Switched::new(Memory::<Object>::new(100));
+fn switched(when_down: WhenDown) -> (Cache, Arc<Stats>, Faulty<Memory>) {
+    let backend = Faulty::new(Memory::<Object>::new(100));
     let clock = dogpile_conformance::ManualClock::new();
     let (region, stats) = watched(on(backend.clone(), Shared, &clock).when_down(when_down));
     (region, stats, backend)
@@ -22,7 +22,7 @@ fn switched(when_down: WhenDown) -> (Cache, Arc<Stats>, Switched<Memory>) {
 #[tokio::test]
 async fn by_default_every_call_fails() {
     let (region, stats, backend) = switched(WhenDown::Error);
-    backend.off(true);
+    backend.fail_all(true);
     let create = || async { Ok::<_, String>(1) };
     let many = region.get_or_create_many(&["k"], |_| async { Ok::<_, String>(vec![1]) }).await;
     let errors = [
@@ -40,7 +40,7 @@ async fn by_default_every_call_fails() {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
     assert_eq!(stats.counts().failed, errors.len() as u64);
-    backend.off(false);
+    backend.fail_all(false);
     assert_eq!(region.get_or_create("k", create).await.unwrap(), 1);
 }
 
@@ -48,7 +48,7 @@ async fn by_default_every_call_fails() {
 async fn or_it_carries_on_as_if_nothing_were_cached() {
     let (region, stats, backend) = switched(WhenDown::Miss);
     region.set("k", &7_usize).await.unwrap();
-    backend.off(true);
+    backend.fail_all(true);
     let made = Maker::default();
     let making = made.clone();
     assert_eq!(region.get::<usize>("k").await.unwrap(), None);
@@ -69,7 +69,7 @@ async fn or_it_carries_on_as_if_nothing_were_cached() {
     let counts = stats.counts();
     assert!(counts.down >= 9, "{counts:?}");
     assert_eq!(counts.failed, 1);
-    backend.off(false);
+    backend.fail_all(false);
     assert_eq!(region.get("k").await.unwrap(), Some(7_usize), "the writes were dropped");
 }
 
@@ -78,66 +78,33 @@ async fn a_backend_that_goes_down_during_a_creation_does_not_cost_the_value() {
     let (region, _, backend) = switched(WhenDown::Miss);
     let off = backend.clone();
     let value = region.get_or_create("k", || async move {
-        off.off(true);
+        off.fail_all(true);
         Ok::<_, String>(1)
     });
     assert_eq!(value.await.unwrap(), 1);
-    backend.off(false);
+    backend.fail_all(false);
     let off = backend.clone();
     let value = region.get_or_create_detached("k", || async move {
-        off.off(true);
+        off.fail_all(true);
         Ok::<_, String>(2)
     });
     assert_eq!(value.await.unwrap(), 2);
-    backend.off(false);
+    backend.fail_all(false);
     let off = backend.clone();
     let many = region.get_or_create_many(&["k", "l"], |_| {
-        off.off(true);
+        off.fail_all(true);
         async { Ok::<_, String>(vec![3, 4]) }
     });
     assert_eq!(many.await.unwrap(), [3, 4]);
 }
 
-/// A counter that can be switched off.
-#[derive(Clone, Debug, Default)]
-struct Counting {
-    counter: MemoryCounter,
-    off: Arc<AtomicBool>,
-    reads: Arc<AtomicUsize>,
-}
-
-impl Counting {
-    fn check(&self) -> Result<()> {
-        match self.off.load(SeqCst) {
-            true => Err(Error::new(ErrorKind::Unavailable, "no counter")),
-            false => Ok(()),
-        }
-    }
-}
-
-impl Counter for Counting {
-    async fn read(&self, key: Key<'_>) -> Result<u64> {
-        self.reads.fetch_add(1, SeqCst);
-        tokio::task::yield_now().await;
-        self.check()?;
-        self.counter.read(key).await
-    }
-    async fn bump(&self, key: Key<'_>, at_least: u64) -> Result<u64> {
-        self.check()?;
-        self.counter.bump(key, at_least).await
-    }
-}
-
-fn off() -> Counting {
-    Counting { off: Arc::new(true.into()), ..Counting::default() }
-}
-
 #[tokio::test]
 async fn barriers_are_read_once_in_the_lag_and_again_if_that_failed() {
     let (region, clock) = region();
-    let counter = Counting::default();
+    let counter = Faulty::new(MemoryCounter::new());
     let region = region.with_shared_invalidation(counter.clone(), seconds(1));
-    let reads = || counter.reads.swap(0, SeqCst);
+    let before = Cell::new(0);
+    let reads = || counter.calls("read") - before.replace(counter.calls("read"));
     region.set("k", &1).await.unwrap();
     reads();
     for _ in 0..10 {
@@ -153,15 +120,16 @@ async fn barriers_are_read_once_in_the_lag_and_again_if_that_failed() {
     assert_eq!(reads(), 2, "one for hard, one for soft");
 
     clock.advance(seconds(1));
-    counter.off.store(true, SeqCst);
+    counter.fail_all(true);
     region.get::<i32>("k").await.unwrap_err();
     region.get::<i32>("k").await.unwrap_err();
-    counter.off.store(false, SeqCst);
+    counter.fail_all(false);
     reads();
     region.get::<i32>("k").await.unwrap();
     assert_eq!(reads(), 2);
 
     clock.advance(seconds(1));
+    counter.delay(millis(1));
     let mut dropped = Box::pin(region.get::<i32>("k"));
     assert!(poll_once(&mut dropped).await.is_none());
     // While one reads, the others go by what was known.
@@ -175,15 +143,15 @@ async fn barriers_are_read_once_in_the_lag_and_again_if_that_failed() {
 #[tokio::test]
 async fn a_value_of_which_nobody_can_say_whether_it_was_invalidated_is_not_kept() {
     let (region, _) = region();
-    let counter = Counting::default();
+    let counter = Faulty::new(MemoryCounter::new());
     let region = region.with_shared_invalidation(counter.clone(), seconds(1));
-    let off = counter.off.clone();
+    let off = counter.clone();
     let value = region.get_or_create("k", || async move {
-        off.store(true, SeqCst);
+        off.fail_all(true);
         Ok::<_, String>(1)
     });
     assert_eq!(value.await.unwrap(), 1);
-    counter.off.store(false, SeqCst);
+    counter.fail_all(false);
     assert_eq!(region.get::<i32>("k").await.unwrap(), None);
 }
 
@@ -191,7 +159,9 @@ async fn a_value_of_which_nobody_can_say_whether_it_was_invalidated_is_not_kept(
 async fn nothing_is_served_while_nobody_knows_what_was_invalidated() {
     let (region, _) = region();
     region.set("k", &7_usize).await.unwrap();
-    let strict = region.clone().with_shared_invalidation(off(), seconds(1));
+    let counter = Faulty::new(MemoryCounter::new());
+    counter.fail_all(true);
+    let strict = region.clone().with_shared_invalidation(counter, seconds(1));
     let (lenient, stats) = watched(strict.clone().when_down(WhenDown::Miss));
     let made = Maker::default();
     assert_eq!(strict.get::<usize>("k").await.unwrap_err().kind(), ErrorKind::Unavailable);

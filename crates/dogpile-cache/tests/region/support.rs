@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dogpile_cache::backend::{Memory, MemoryBytes};
 use dogpile_cache::codec::{Json, Object, Shared};
-use dogpile_cache::{Backend, Entry, Error, ErrorKind, Key, Region, Result, Stats};
+use dogpile_cache::{Backend, Entry, Key, Region, Result, Stats};
 use dogpile_conformance::ManualClock;
 use dogpile_core::SetOptions;
 use dogpile_lock::{Dogpile, Solo};
@@ -94,55 +94,6 @@ impl Held {
 /// Fails a test that would hang.
 pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(seconds(20), future).await.expect("it should have ended long ago")
-}
-
-/// A backend that can be switched off.
-#[derive(Clone, Debug)]
-pub(crate) struct Switched<B> {
-    inner: B,
-    off: Arc<AtomicBool>,
-}
-
-impl<B> Switched<B> {
-    pub(crate) fn new(inner: B) -> Self {
-        Self { inner, off: Arc::default() }
-    }
-
-    pub(crate) fn off(&self, off: bool) {
-        self.off.store(off, SeqCst);
-    }
-
-    fn check(&self) -> Result<()> {
-        match self.off.load(SeqCst) {
-            true => Err(Error::new(ErrorKind::Unavailable, "switched off")),
-            false => Ok(()),
-        }
-    }
-}
-
-impl<B: Backend> Backend for Switched<B> {
-    type Value = B::Value;
-
-    async fn get(&self, key: Key<'_>) -> Result<Option<Entry<B::Value>>> {
-        self.check()?;
-        self.inner.get(key).await
-    }
-    async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<B::Value>>>> {
-        self.check()?;
-        self.inner.get_many(keys).await
-    }
-    async fn set_many(&self, items: &[(Key<'_>, Entry<B::Value>)], o: &SetOptions) -> Result<()> {
-        self.check()?;
-        self.inner.set_many(items, o).await
-    }
-    async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
-        self.check()?;
-        self.inner.delete_many(keys).await
-    }
-    async fn delete_group(&self, group: &[u8]) -> Result<()> {
-        self.check()?;
-        self.inner.delete_group(group).await
-    }
 }
 
 /// Puts bytes under a key, as something else might.
