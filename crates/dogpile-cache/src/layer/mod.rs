@@ -11,6 +11,7 @@
 //! | [`Mangled`] | rewrites keys for a store that does not take them as they are | |
 //! | `Compress` | compresses large values | `zstd`, `lz4` |
 //! | [`Tiered`] | keeps what was read near for a short time | |
+//! | [`Sharded`] | spreads keys over many backends, by any `Locator` | |
 //! | `Observed` | tells metrics and traces about every call | `metrics`, `tracing` |
 //!
 //! The first three map keys and values and nothing else. They are plain values that
@@ -100,6 +101,7 @@ mod mangled;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod observed;
 mod prefix;
+mod sharded;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod telemetry;
 mod tiered;
@@ -111,6 +113,7 @@ pub use self::mangled::Mangled;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub use self::observed::Observed;
 pub use self::prefix::Prefix;
+pub use self::sharded::Sharded;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub use self::telemetry::Telemetry;
 pub use self::tiered::Tiered;
