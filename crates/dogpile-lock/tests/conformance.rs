@@ -47,3 +47,32 @@ mod paired_over_files {
         Subject::new(Paired::new(super::support::Map::default(), lock)).with_guard(folder)
     });
 }
+
+mod dogpile_local {
+    use dogpile_conformance::Subject;
+    use dogpile_lock::Dogpile;
+
+    dogpile_conformance::read_through_suite!(async {
+        Subject::new(Dogpile::local(super::support::Map::default()))
+    });
+}
+
+mod dogpile_with_a_lock_of_files {
+    use dogpile_conformance::Subject;
+    use dogpile_lock::{Dogpile, FileLock};
+
+    dogpile_conformance::read_through_suite!(async {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FileLock::open(folder.path()).unwrap();
+        Subject::new(Dogpile::with_lock(super::support::Map::default(), lock)).with_guard(folder)
+    });
+}
+
+mod dogpile_leased {
+    use dogpile_conformance::Subject;
+    use dogpile_lock::{Dogpile, LocalLock, Paired};
+
+    dogpile_conformance::read_through_suite!(async {
+        Subject::new(Dogpile::leased(Paired::new(super::support::Map::default(), LocalLock::new())))
+    });
+}
