@@ -250,3 +250,28 @@ async fn a_turn_that_came_after_it_is_not_overtaken_by_it() {
     assert_eq!(bounded(waiting).await.unwrap(), 2);
     assert_eq!(region.get("k").await.unwrap(), Some(2));
 }
+
+#[tokio::test]
+async fn a_turn_of_many_that_came_after_it_is_not_overtaken_by_it() {
+    let (region, clock) = region();
+    let (half, mut held) = Held::pair();
+    let call = region.clone();
+    let first = tokio::spawn(async move {
+        let create = || async {
+            half.await;
+            Ok::<_, String>(1)
+        };
+        call.get_or_create("k", create).await
+    });
+    held.running().await;
+    let waiting = region.get_or_create_many(&["k", "l"], |missing| async move {
+        Ok::<_, String>(vec![2; missing.len()])
+    });
+    tokio::pin!(waiting);
+    assert!(poll_once(&mut waiting).await.is_none());
+    clock.advance(millis(5));
+    region.invalidate(Hard).await.unwrap();
+    first.abort();
+    assert_eq!(bounded(waiting).await.unwrap(), [2, 2]);
+    assert_eq!(region.get("k").await.unwrap(), Some(2));
+}
