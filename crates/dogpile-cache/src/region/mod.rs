@@ -171,7 +171,9 @@ impl<R, C> Region<R, C> {
     ///
     /// The counter holds the moments before which values are stale or dead. A region reads them at
     /// most once in `lag`, which is how late it may notice an invalidation made elsewhere, and again
-    /// before it stores what it created.
+    /// before it stores what it created. They are moments of the wall clock, so the machines' clocks
+    /// should agree: an invalidation by one that is behind misses what was created by one that is
+    /// ahead, in the time by which they differ.
     #[must_use]
     pub fn with_shared_invalidation(self, counter: impl Counter + 'static, lag: Duration) -> Self {
         self.setting(|settings| {

@@ -66,8 +66,8 @@ pub enum WhenDown {
     /// Fails with the backend's error.
     #[default]
     Error,
-    /// Carries on as if nothing were cached: reads find nothing, values are created by whoever asks
-    /// for them, and writes are dropped. Each such call is told to the
+    /// Carries on as if nothing were cached: reads find nothing, every caller creates its value for
+    /// itself, and writes are dropped. Each such call is told to the
     /// [observer](crate::Observe) as [`Event::Down`](crate::Event::Down).
     Miss,
 }
