@@ -4,7 +4,7 @@ use shard_ring::{Error, Node, Position, Profile, Ring};
 
 /// One thing to do to both.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Insert { name: u8, weight: u8 },
     SetWeight { name: u8, weight: u8 },
     Remove { name: u8 },
@@ -22,7 +22,7 @@ fn name(number: u8) -> String {
 ///
 /// # Panics
 /// If they differ.
-pub fn check(profile: Profile, steps: &[Step]) {
+pub(crate) fn check(profile: Profile, steps: &[Step]) {
     let mut ring = Ring::new(profile);
     let mut nodes: Vec<(String, u32, bool)> = Vec::new();
     for step in steps {
