@@ -6,6 +6,7 @@ mod source;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -38,6 +39,11 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
         }
         source::check_paths(&file, &text, &mut findings);
     }
+    if !shell::read(git(&workspace.root).args(["status", "--short", "--", "Cargo.lock"]))?
+        .is_empty()
+    {
+        findings.odd.push("Cargo.lock: not as it is committed".to_owned());
+    }
     let Findings { wrong, odd } = findings;
     for what in odd.iter().chain(&wrong) {
         println!("{what}");
@@ -53,9 +59,15 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
 
 /// The text files of the repository that people write, tracked or about to be, relative to its root.
 fn files(root: &Path) -> Result<Vec<String>> {
-    let mut git = std::process::Command::new("git");
-    git.current_dir(root).args(["ls-files", "--cached", "--others", "--exclude-standard", "--"]);
-    let list = shell::read(git.args(["*.md", "*.rs", "*.sh", "*.toml"]))
+    let mut list = git(root);
+    list.args(["ls-files", "--cached", "--others", "--exclude-standard", "--"]);
+    let list = shell::read(list.args(["*.md", "*.rs", "*.sh", "*.toml"]))
         .context("tidy asks git which files there are")?;
     Ok(list.lines().map(str::to_owned).collect())
+}
+
+fn git(root: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.current_dir(root);
+    git
 }
