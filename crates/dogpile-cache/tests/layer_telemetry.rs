@@ -263,6 +263,34 @@ fn a_region_tells_what_its_callers_see() {
     assert!(!text.contains("personal"), "{text}");
 }
 
+/// The lock tells telemetry what the region cannot see.
+#[test]
+fn a_lost_lease_is_told_by_the_lock() {
+    let (metrics, lines) = watch(|| async {
+        let telemetry = Telemetry::new("users");
+        let tell = telemetry.clone();
+        let lock = LocalLock::new();
+        let store = Dogpile::with_lock(MemoryBytes::new(1 << 20), lock.clone())
+            .with_on_lost_lease(move |key| tell.event(key, Event::LostLease));
+        let region = Region::new(store, MsgPack).with_observer(Arc::new(telemetry));
+        let value: u8 = region
+            .get_or_create("k", || async {
+                dogpile_core::Lock::revoke(&lock, &[Key::name("k")]).await?;
+                Ok::<_, Error>(1)
+            })
+            .await
+            .unwrap();
+        assert_eq!(value, 1, "its creator has the value");
+        assert_eq!(region.get::<u8>("k").await.unwrap(), None, "and nobody after it");
+    });
+    assert_eq!(metrics.get("dogpile_cache_events_total cache=users event=lost_lease"), 1);
+    let text = lines.text();
+    assert!(
+        text.contains("WARN cache.event cache.name=\"users\" cache.event=\"lost_lease\""),
+        "{text}"
+    );
+}
+
 #[test]
 fn every_event_has_its_name() {
     let error = Error::new(ErrorKind::TimedOut, "late");
@@ -272,7 +300,8 @@ fn every_event_has_its_name() {
         (Event::Stale, "stale"),
         (Event::Miss, "miss"),
         (Event::Created { took }, "created"),
-        (Event::Waited, "waited"),
+        (Event::Waited { took }, "waited"),
+        (Event::LostLease, "lost_lease"),
         (Event::Overtaken, "overtaken"),
         (Event::Corrupt(&error), "corrupt"),
         (Event::Down(&error), "down"),
@@ -289,6 +318,8 @@ fn every_event_has_its_name() {
         assert_eq!(metrics.get(&metric), 1, "{name}");
         assert!(lines.text().contains(&format!("cache.event=\"{name}\"")), "{name}");
     }
+    assert_eq!(metrics.get("dogpile_cache_create_seconds cache=c"), 1);
+    assert_eq!(metrics.get("dogpile_cache_wait_seconds cache=c"), 1);
     assert_eq!(metrics.get("dogpile_cache_errors_total cache=c kind=timed_out"), 3);
     assert_eq!(lines.text().matches("cache.key_hash=").count(), events.len());
 }

@@ -155,6 +155,7 @@ impl<R: ReadThrough, C> Region<R, C> {
             }
         }
         let mut damaged = Vec::new();
+        let began = self.settings.clock.now();
         for (barrier, batch) in batches {
             match self.read_batch(wanted, &batch, barrier, call, create).await {
                 Ok(served) => {
@@ -165,7 +166,7 @@ impl<R: ReadThrough, C> Region<R, C> {
                         }
                         match self.store.codec.decode(&served.entry.value) {
                             Ok(value) => {
-                                self.settings.tell_served(item.key, served.by);
+                                self.settings.tell_served(item.key, served.by, began);
                                 item.value = Some(value);
                             }
                             Err(error) if self.is_corrupt(item.key, &error) && !last => {

@@ -23,7 +23,10 @@ pub enum Event<'a> {
         took: Duration,
     },
     /// A value was served that somebody else created meanwhile.
-    Waited,
+    Waited {
+        /// How long it was waited for.
+        took: Duration,
+    },
     /// A created value was not stored as fresh, because an invalidation came while it was created.
     Overtaken,
     /// Stored bytes were damaged or foreign, and were taken for missing.
@@ -32,6 +35,12 @@ pub enum Event<'a> {
     Down(&'a Error),
     /// The call failed.
     Failed(&'a Error),
+    /// A creator lost its lease while it ran: it was stopped for too long, or somebody wrote the key
+    /// meanwhile. Its value was served and not stored.
+    ///
+    /// The region does not see this. The lock does, and is told whom to tell:
+    /// `dogpile.with_on_lost_lease(move |key| observer.event(key, Event::LostLease))`.
+    LostLease,
 }
 
 /// Somebody who wants to know what a region does: metrics, traces, tests.
@@ -53,7 +62,7 @@ pub trait Observe: fmt::Debug + Send + Sync {
 /// assert_eq!(stats.counts().hits, 1);
 /// ```
 #[derive(Debug, Default)]
-pub struct Stats([AtomicU64; 9]);
+pub struct Stats([AtomicU64; 10]);
 
 impl Stats {
     /// Everything at zero.
@@ -65,9 +74,20 @@ impl Stats {
     /// The counts so far. Each is exact, and they are not all read at the same moment.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let [hits, stale, misses, created, waited, overtaken, corrupt, down, failed] =
+        let [hits, stale, misses, created, waited, overtaken, corrupt, down, failed, lost_leases] =
             self.0.each_ref().map(|count| count.load(Relaxed));
-        Counts { hits, stale, misses, created, waited, overtaken, corrupt, down, failed }
+        Counts {
+            hits,
+            stale,
+            misses,
+            created,
+            waited,
+            overtaken,
+            corrupt,
+            down,
+            failed,
+            lost_leases,
+        }
     }
 }
 
@@ -78,11 +98,12 @@ impl Observe for Stats {
             Event::Stale => 1,
             Event::Miss => 2,
             Event::Created { .. } => 3,
-            Event::Waited => 4,
+            Event::Waited { .. } => 4,
             Event::Overtaken => 5,
             Event::Corrupt(_) => 6,
             Event::Down(_) => 7,
             Event::Failed(_) => 8,
+            Event::LostLease => 9,
         };
         self.0[count].fetch_add(1, Relaxed);
     }
@@ -110,4 +131,6 @@ pub struct Counts {
     pub down: u64,
     /// [`Event::Failed`].
     pub failed: u64,
+    /// [`Event::LostLease`].
+    pub lost_leases: u64,
 }

@@ -27,7 +27,9 @@ impl<R: ReadThrough, C> Region<R, C> {
             return Begin::Value(value);
         }
         match self.barrier(key.group()).await {
-            Ok(barrier) => Begin::Attempt(Attempt { barrier, left: 2 }),
+            Ok(barrier) => {
+                Begin::Attempt(Attempt { barrier, left: 2, began: self.settings.clock.now() })
+            }
             Err(error) if self.settings.carries_on(key, &error) => Begin::Alone,
             Err(error) => Begin::Failed(self.failed(key, error)),
         }
@@ -121,7 +123,7 @@ impl<R: ReadThrough, C> Region<R, C> {
         }
         match self.store.codec.decode(&served.entry.value) {
             Ok(value) => {
-                self.settings.tell_served(key, served.by);
+                self.settings.tell_served(key, served.by, attempt.began);
                 Verdict::Value(value)
             }
             Err(error) if self.is_corrupt(key, &error) && again => {
@@ -187,11 +189,13 @@ impl<R: ReadThrough, C> Region<R, C> {
 
 impl super::Settings {
     #[inline]
-    pub(super) fn tell_served(&self, key: Key<'_>, by: ServedBy) {
+    pub(super) fn tell_served(&self, key: Key<'_>, by: ServedBy, began: Timestamp) {
         match by {
             ServedBy::Hit => self.tell(key, Event::Hit),
             ServedBy::Stale => self.tell(key, Event::Stale),
-            ServedBy::Waited => self.tell(key, Event::Waited),
+            ServedBy::Waited => {
+                self.tell(key, Event::Waited { took: self.clock.now().since(began) });
+            }
             // Told when it was created.
             ServedBy::Created => {}
         }
@@ -219,6 +223,7 @@ pub(super) fn taken<F, T>(shared: &Mutex<Creation<F, T>>) -> Creation<F, T> {
 pub(super) struct Attempt {
     pub(super) barrier: Barrier,
     left: u8,
+    began: Timestamp,
 }
 
 pub(super) enum Begin<T> {

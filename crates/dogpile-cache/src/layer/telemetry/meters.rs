@@ -28,8 +28,11 @@ impl Meters {
 
     pub(super) fn event(&self, told: &Told<'_>) {
         count(&self.events[told.event], 1);
-        if let Some(took) = told.took {
+        if let Some(took) = told.created_in() {
             time(&self.key("dogpile_cache_create_seconds", &[]), took);
+        }
+        if let Some(took) = told.waited_for() {
+            time(&self.key("dogpile_cache_wait_seconds", &[]), took);
         }
         if let Some(error) = told.error {
             count(&self.key("dogpile_cache_errors_total", &[("kind", kind(error))]), 1);

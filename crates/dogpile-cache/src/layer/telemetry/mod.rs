@@ -25,8 +25,9 @@ use crate::{Event, Observe};
 ///
 /// | metric | kind | further labels | of |
 /// |---|---|---|---|
-/// | `dogpile_cache_events_total` | counter | `event`: `hit` `stale` `miss` `created` `waited` `overtaken` `corrupt` `down` `failed`, see [`Event`] | a region |
+/// | `dogpile_cache_events_total` | counter | `event`: `hit` `stale` `miss` `created` `waited` `overtaken` `corrupt` `down` `failed` `lost_lease`, see [`Event`] | a region |
 /// | `dogpile_cache_create_seconds` | histogram | | a region: how long creators ran |
+/// | `dogpile_cache_wait_seconds` | histogram | | a region: how long callers waited for somebody else's creation |
 /// | `dogpile_cache_errors_total` | counter | `kind` of the error, as `timed_out` | a region |
 /// | `dogpile_cache_backend_seconds` | histogram | `operation`, as `get_many` | a backend: how long calls took; those of `wait` are waits for somebody else's creation |
 /// | `dogpile_cache_backend_errors_total` | counter | `operation`, and `kind` of the error, or `cancelled` | a backend |
@@ -39,7 +40,7 @@ use crate::{Event, Observe};
 ///
 /// | name | level | fields |
 /// |---|---|---|
-/// | event `cache.event` | trace; debug for `created` and `overtaken`; warn for `corrupt`, `down` and `failed` | `cache.event`, `cache.create_seconds`, `error`, `cache.key_hash` |
+/// | event `cache.event` | trace; debug for `created` and `overtaken`; warn for `corrupt`, `down`, `failed` and `lost_lease` | `cache.event`, `cache.create_seconds`, `cache.wait_seconds`, `error`, `cache.key_hash` |
 /// | span `cache.backend` | debug | `cache.operation`, `cache.keys`, `cache.hits`, `cache.misses`, `cache.bytes_read`, `cache.bytes_written`, `cache.outcome`: `ok`, `cancelled` or the kind of the error |
 ///
 /// Keys may be personal and are never recorded. [`with_key_hash`](Self::with_key_hash) adds a hash of
@@ -127,8 +128,18 @@ struct Told<'e> {
     error: Option<&'e Error>,
 }
 
-const EVENTS: [&str; 9] =
-    ["hit", "stale", "miss", "created", "waited", "overtaken", "corrupt", "down", "failed"];
+const EVENTS: [&str; 10] = [
+    "hit",
+    "stale",
+    "miss",
+    "created",
+    "waited",
+    "overtaken",
+    "corrupt",
+    "down",
+    "failed",
+    "lost_lease",
+];
 
 impl<'e> From<Event<'e>> for Told<'e> {
     fn from(event: Event<'e>) -> Self {
@@ -137,13 +148,24 @@ impl<'e> From<Event<'e>> for Told<'e> {
             Event::Stale => (1, None, None),
             Event::Miss => (2, None, None),
             Event::Created { took } => (3, Some(took), None),
-            Event::Waited => (4, None, None),
+            Event::Waited { took } => (4, Some(took), None),
             Event::Overtaken => (5, None, None),
             Event::Corrupt(error) => (6, None, Some(error)),
             Event::Down(error) => (7, None, Some(error)),
             Event::Failed(error) => (8, None, Some(error)),
+            Event::LostLease => (9, None, None),
         };
         Self { event, took, error }
+    }
+}
+
+impl Told<'_> {
+    fn created_in(&self) -> Option<Duration> {
+        self.took.filter(|_| EVENTS[self.event] == "created")
+    }
+
+    fn waited_for(&self) -> Option<Duration> {
+        self.took.filter(|_| EVENTS[self.event] == "waited")
     }
 }
 

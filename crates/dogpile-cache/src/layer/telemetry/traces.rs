@@ -31,14 +31,15 @@ impl Traces {
                     Level::$level,
                     cache.name = &*self.cache,
                     cache.event = EVENTS[told.event],
-                    cache.create_seconds = told.took.map(|took| took.as_secs_f64()),
+                    cache.create_seconds = told.created_in().map(|took| took.as_secs_f64()),
+                    cache.wait_seconds = told.waited_for().map(|took| took.as_secs_f64()),
                     cache.key_hash = self.key_hash.then(|| hash(key)),
                     error = told.error.map(|error| error as &(dyn StdError + 'static)),
                 )
             };
         }
         match (EVENTS[told.event], told.error) {
-            (_, Some(_)) => tell!(WARN),
+            (_, Some(_)) | ("lost_lease", None) => tell!(WARN),
             ("created" | "overtaken", None) => tell!(DEBUG),
             _ => tell!(TRACE),
         }
