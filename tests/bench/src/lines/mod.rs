@@ -4,6 +4,7 @@ mod alloc;
 mod file;
 mod hit;
 pub(crate) mod processes;
+mod ring;
 pub(crate) mod torture;
 mod zipf;
 
@@ -56,6 +57,7 @@ pub(crate) const LINES: &[Line] = lines! {
     "storm" "1,000 calls with 20 ms patience for a 50 ms creator" |s| torture::run("storm", s);
     "stalls" "64 readers of a key that expires every 200 ms" |s| torture::run("expiry_stalls", s);
     "expired" "1,000 tasks on one expired key" |s| torture::run("one_expired_key", s);
+    "ring" "lookups and changes of the hash ring, against other rings" ring::run;
     "processes" "4 processes on the file backend" processes::run;
     "recursion" "a creator asks for its own key" |s| torture::run("recursion", s);
 };
