@@ -83,3 +83,73 @@ impl<N> Ring<N> {
         points
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use crate::{Ketama, Position, Profile, Ring};
+
+    fn ring(profile: Profile, count: u32) -> Ring<()> {
+        let nodes = (0..count).map(|at| (format!("node{}:11211", at * 7 % count), ()));
+        Ring::with_nodes(profile, nodes).unwrap()
+    }
+
+    /// All points of all nodes in the order of the circle, with names and numbers.
+    fn points(ring: &Ring<()>) -> Vec<(Position, &str, u32)> {
+        let mut points = Vec::new();
+        for (number, node) in (0..).zip(ring.iter()) {
+            ring.profile().points_of(node.name(), node.weight(), ring.crowd(), |point| {
+                points.push((point, node.name(), number));
+            });
+        }
+        points.sort_unstable();
+        points
+    }
+
+    #[test]
+    fn points_that_agree_in_their_upper_bits_are_told_apart() {
+        for profile in [Profile::native(), Profile::md5()] {
+            let mut ring = ring(profile, 3_001);
+            for name in ["node1:11211", "node2:11211"] {
+                let node = ring.remove(name).unwrap();
+                ring.insert_node(node).unwrap();
+            }
+            let points = points(&ring);
+            let close = points.windows(2).filter(|pair| pair[0].0.high() == pair[1].0.high());
+            let mut checked = 0;
+            for pair in close {
+                for (point, name, _) in pair {
+                    // The last place before a point, or the point itself, is of the point's node.
+                    let place = point.bits() - u128::from(profile.is_strict());
+                    let owner = ring.node_at(Position::new(place));
+                    assert_eq!(owner.map(|node| node.name()), Some(*name));
+                }
+                checked += 1;
+            }
+            assert!(checked > 1, "{checked} pairs are too few to show anything");
+        }
+    }
+
+    #[test]
+    fn of_two_points_on_one_place_the_smaller_name_wins_or_the_first_inserted() {
+        for (dialect, by_name) in [
+            (Ketama::TwemproxyMd5, true),
+            (Ketama::Libketama, true),
+            (Ketama::LibmemcachedWeighted, false),
+        ] {
+            let ring = ring(Profile::ketama(dialect), 3_001);
+            let points = points(&ring);
+            let mut checked = 0;
+            for same in points.chunk_by(|one, other| one.0 == other.0).filter(|c| c.len() > 1) {
+                let smallest = same.iter().map(|(_, name, _)| *name).min();
+                let first = same.iter().min_by_key(|point| point.2).map(|(_, name, _)| *name);
+                let owner = ring.node_at(same[0].0).map(|node| node.name());
+                assert_eq!(owner, if by_name { smallest } else { first });
+                checked += usize::from(smallest != first);
+            }
+            assert!(checked > 1, "{checked} places are too few to show anything");
+        }
+    }
+}
