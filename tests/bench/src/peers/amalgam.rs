@@ -1,3 +1,5 @@
+//! `amalgam-cache` under torture.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! `cached` under torture.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

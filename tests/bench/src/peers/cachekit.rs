@@ -1,3 +1,5 @@
+//! `cachekit-rs` under torture.
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! `cachet` under torture.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! `foyer-memory` under torture.
+
 use std::sync::Arc;
 use std::time::Duration;
 

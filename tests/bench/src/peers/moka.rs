@@ -1,3 +1,5 @@
+//! `moka` under torture.
+
 use std::sync::Arc;
 use std::time::Duration;
 

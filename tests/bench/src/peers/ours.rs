@@ -1,3 +1,5 @@
+//! A region of ours under torture.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! `quick_cache` under torture.
+
 use std::sync::Arc;
 use std::time::Duration;
 
