@@ -30,21 +30,23 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// - Dropping the future at any moment leaves the backend in order, here and in every method.
     fn get(&self, key: Key<'_>) -> impl Future<Output = Result<Option<Entry<Self::Value>>>> + Send;
 
-    /// Shows `look` the entry under a key where it lies, if it lies in this process.
+    /// Shows `look` the entry under a key where it lies, if it lies in this process, and answers what
+    /// it answers.
     ///
     /// A fresh hit then copies nothing but what its caller takes along, and waits for nothing.
     ///
     /// # Behavior
     /// - `look` is called with the entry that [`get`](Self::get) would answer, at most once and
-    ///   before this returns. Where it is not called, there may be an entry all the same.
+    ///   before this returns. `None` says that it was not; there may be an entry all the same.
     /// - Nothing is waited for: a store that would have to do I/O does not call it.
     /// - `look` is short and does not use this backend, parts of which are locked meanwhile.
     ///
-    /// The only method with a body, which calls nothing: a backend or a wrapper that leaves it out
+    /// The only method with a body, which shows nothing: a backend or a wrapper that leaves it out
     /// is slower, and never wrong.
     #[inline]
-    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>)) {
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Self::Value>) -> T) -> Option<T> {
         let _ = (key, look);
+        None
     }
 
     /// The entries under many keys.

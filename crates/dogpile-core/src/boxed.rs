@@ -510,8 +510,10 @@ macro_rules! backend_behind {
                 self.get_dyn(key).await
             }
 
-            fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<V>)) {
-                self.peek_dyn(key, look);
+            fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<V>) -> T) -> Option<T> {
+                let (mut look, mut seen) = (Some(look), None);
+                self.peek_dyn(key, &mut |entry| seen = look.take().map(|look| look(entry)));
+                seen
             }
 
             async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<V>>>> {

@@ -20,8 +20,8 @@ macro_rules! forward {
             }
 
             #[inline]
-            fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>)) {
-                (**self).peek(key, look);
+            fn peek<U>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Self::Value>) -> U) -> Option<U> {
+                (**self).peek(key, look)
             }
 
             fn get_many(&self, keys: &[Key<'_>]) -> impl Future<Output = Result<Vec<Option<Entry<Self::Value>>>>> + Send {

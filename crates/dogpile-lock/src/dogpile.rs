@@ -241,8 +241,8 @@ impl<L: LeaseBackend> Backend for Dogpile<L> {
     }
 
     #[inline]
-    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<L::Value>)) {
-        self.leases.peek(key, look);
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<L::Value>) -> T) -> Option<T> {
+        self.leases.peek(key, look)
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<L::Value>>>> {

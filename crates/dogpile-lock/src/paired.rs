@@ -109,8 +109,8 @@ impl<B: Backend, K: Lock> Backend for Paired<B, K> {
     }
 
     #[inline]
-    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<B::Value>)) {
-        self.backend.peek(key, look);
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<B::Value>) -> T) -> Option<T> {
+        self.backend.peek(key, look)
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<B::Value>>>> {

@@ -45,8 +45,8 @@ impl<B: Backend> Backend for Solo<B> {
     }
 
     #[inline]
-    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<B::Value>)) {
-        self.0.peek(key, look);
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<B::Value>) -> T) -> Option<T> {
+        self.0.peek(key, look)
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<B::Value>>>> {

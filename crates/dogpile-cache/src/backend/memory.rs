@@ -188,8 +188,8 @@ impl<V: Clone + Send + Sync + 'static> Backend for Memory<V> {
     }
 
     #[inline]
-    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<V>)) {
-        Self::peek(self, key, look);
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<V>) -> T) -> Option<T> {
+        Self::peek(self, key, look)
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<V>>>> {

@@ -8,7 +8,7 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dogpile_core::{Age, BoxFuture, Codec, Key, RECENT_LAG, ReadThrough, Result, ToKey};
+use dogpile_core::{Age, BoxFuture, Codec, Entry, Key, RECENT_LAG, ReadThrough, Result, ToKey};
 
 use super::barrier::Barrier;
 use super::options::Call;
@@ -259,16 +259,13 @@ impl<R: ReadThrough, C> Region<R, C> {
         let policy = settings.policy(key, call.and_then(|call| call.expiry), barrier);
         // The cheap clock lags: what is fresh even that much later is fresh now.
         let soon = policy.at(settings.clock.recent().plus(RECENT_LAG));
-        let mut value = None;
-        self.store.backend.peek(key, &mut |entry| {
-            if soon.age(entry) == Age::Fresh {
-                value = self.store.codec.decode(&entry.value).ok();
-            }
-        });
-        if value.is_some() {
-            settings.tell(key, Event::Hit);
-        }
-        value
+        let fresh = |entry: &Entry<R::Value>| match soon.age(entry) {
+            Age::Fresh => self.store.codec.decode(&entry.value).ok(),
+            Age::Stale | Age::Dead => None,
+        };
+        let value = self.store.backend.peek(key, fresh).flatten()?;
+        settings.tell(key, Event::Hit);
+        Some(value)
     }
 
     /// What there is to go by, where nobody has to be asked for it.

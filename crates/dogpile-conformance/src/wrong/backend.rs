@@ -283,12 +283,12 @@ impl Backend for WrongBackend {
         Ok(found)
     }
 
-    fn peek(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Bytes>)) {
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Bytes>) -> T) -> Option<T> {
         let found = match self.has(BackendFlaw::PeeksAtItsOwnWrites) {
             true => locked(&self.own).get(&self.slot(key)).cloned(),
             false => self.found(&locked(&self.state), key),
         };
-        found.iter().for_each(look);
+        found.as_ref().map(look)
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<Bytes>>>> {
