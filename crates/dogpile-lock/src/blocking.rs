@@ -6,6 +6,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use dogpile_core::{
 };
 
 use crate::dogpile::{self, Dogpile};
+use crate::reentrant;
 
 /// The face of a [`Dogpile`] for threads: every call blocks its thread until it has an answer.
 ///
@@ -103,6 +105,7 @@ impl<L: LeaseBackend + 'static> Blocking<L> {
         std::thread::scope(|scope| {
             block_on(self.dogpile.read_through(request, || {
                 let (send, receive) = tokio::sync::oneshot::channel();
+                let create = reentrant::carried(create);
                 scope.spawn(move || send.send(catch_unwind(AssertUnwindSafe(create))));
                 async {
                     match receive.await {
@@ -118,54 +121,97 @@ impl<L: LeaseBackend + 'static> Blocking<L> {
 
 /// Runs a future on this thread, which sleeps while there is nothing to do.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let unpark = Arc::new(Unpark { thread: std::thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(Arc::clone(&unpark));
+    let here = Driven { waker: waker.data().addr(), wake_at: None };
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
-    let outer = WAKE_AT.replace(Some(None));
-    let _restore = Restore(outer);
+    let _restore = Restore(DRIVEN.get());
     loop {
-        WAKE_AT.set(Some(None));
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => match WAKE_AT.get().flatten() {
+        DRIVEN.set(Some(here));
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        // What was polled may have parked this thread too, and taken the wake that was meant for us.
+        if !unpark.woken.swap(false, Ordering::Acquire) {
+            match DRIVEN.get().and_then(|driven| driven.wake_at) {
                 Some(deadline) => {
                     std::thread::park_timeout(deadline.saturating_duration_since(Instant::now()))
                 }
                 None => std::thread::park(),
-            },
+            }
         }
     }
 }
 
-thread_local! {
-    /// Whether this thread is in [`block_on`], and the earliest moment something there sleeps until.
-    static WAKE_AT: Cell<Option<Option<Instant>>> = const { Cell::new(None) };
+/// What [`block_on`] drives on a thread.
+#[derive(Clone, Copy)]
+struct Driven {
+    /// Tells its waker from others.
+    waker: usize,
+    /// The earliest moment something there sleeps until.
+    wake_at: Option<Instant>,
 }
 
-struct Restore(Option<Option<Instant>>);
+thread_local! {
+    static DRIVEN: Cell<Option<Driven>> = const { Cell::new(None) };
+}
+
+struct Restore(Option<Driven>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        WAKE_AT.set(self.0);
+        DRIVEN.set(self.0);
     }
 }
 
 /// Whether this thread is in [`block_on`].
 pub(crate) fn is_active() -> bool {
-    WAKE_AT.get().is_some()
+    DRIVEN.get().is_some()
+}
+
+/// Whether this is the waker of the innermost [`block_on`] of this thread.
+pub(crate) fn drives(waker: &Waker) -> bool {
+    DRIVEN.get().is_some_and(|driven| driven.waker == waker.data().addr())
 }
 
 /// Has the thread polled again at `deadline`, if it is in [`block_on`].
-pub(crate) fn wake_at(deadline: Instant) -> bool {
-    let Some(earliest) = WAKE_AT.get() else { return false };
-    WAKE_AT.set(Some(Some(earliest.map_or(deadline, |earliest| earliest.min(deadline)))));
-    true
+pub(crate) fn wake_at(deadline: Instant) {
+    if let Some(driven) = DRIVEN.get() {
+        let wake_at = driven.wake_at.map_or(deadline, |earliest| earliest.min(deadline));
+        DRIVEN.set(Some(Driven { wake_at: Some(wake_at), ..driven }));
+    }
 }
 
-struct Unpark(Thread);
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wakes itself, and is ready when polled again.
+    #[test]
+    fn a_wake_survives_a_nested_call_that_parks() {
+        let (mut polled, started) = (false, Instant::now());
+        block_on(std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut polled, true) {
+                return Poll::Ready(());
+            }
+            wake_at(started + Duration::from_secs(10));
+            cx.waker().wake_by_ref();
+            block_on(crate::timer::sleep(Duration::from_millis(1)));
+            Poll::Pending
+        }));
+        assert!(started.elapsed() < Duration::from_secs(5));
     }
 }

@@ -200,7 +200,7 @@ impl<L: LeaseBackend> Creation<L> {
     /// case, because its value is good for those who wait.
     async fn heartbeat(&self) -> std::convert::Infallible {
         loop {
-            timer::sleep(self.lease_for / 3).await;
+            timer::sleep((self.lease_for / 3).max(timer::SHORTEST)).await;
             for turn in &self.turns {
                 if let Some(lease) = turn.lease {
                     let _ = turn.leases.extend(turn.key.as_key(), lease, self.lease_for).await;

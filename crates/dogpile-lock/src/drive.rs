@@ -239,6 +239,9 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
         flight: &Arc<Flight<L::Value>>,
         accept_stale: bool,
     ) -> Result<Option<Sight<L::Value>>> {
+        if let Some(sight) = flight.sight(accept_stale) {
+            return Ok(Some(sight));
+        }
         let _waiting = reentrant::wait_for(flight.turn())?;
         Ok(timer::until(self.deadline, Flight::follow(flight, accept_stale)).await)
     }
@@ -250,7 +253,7 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
         if left.is_zero() {
             return Event::Expired;
         }
-        let at_most = left.min(self.request.lease_for);
+        let at_most = left.min(self.request.lease_for.max(timer::SHORTEST));
         let bound = Instant::now().checked_add(at_most);
         let _ = timer::until(bound, self.dogpile.leases.wait(self.request.key, at_most)).await;
         Event::Woken

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use dogpile_core::{Entry, Error, Key, KeyBuf};
+use dogpile_core::{Entry, Error, ErrorKind, Key, KeyBuf};
 
 use crate::primitive::{Arc, Mutex, lock};
 use crate::reentrant::Turn;
@@ -48,6 +48,16 @@ struct State<V> {
     landing: Option<Landing<V>>,
     followers: HashMap<u64, Waker>,
     next_follower: u64,
+}
+
+impl<V: Clone> State<V> {
+    fn sight(&self, stale: bool) -> Option<Sight<V>> {
+        match (&self.landing, self.stale.as_ref().filter(|_| stale)) {
+            (Some(Landing::Entry(entry)), _) => Some(Sight::Landed(Landing::Entry(entry.clone()))),
+            (_, Some(stale)) => Some(Sight::Stale(stale.clone())),
+            (landing, None) => landing.clone().map(Sight::Landed),
+        }
+    }
 }
 
 /// How a flight ended.
@@ -209,6 +219,15 @@ impl<V> Flight<V> {
         &self.turn
     }
 
+    /// What there is to see without waiting. A stale entry that is accepted comes before the news
+    /// that its flight was given up: otherwise each follower would begin another.
+    pub(crate) fn sight(&self, stale: bool) -> Option<Sight<V>>
+    where
+        V: Clone,
+    {
+        lock(&self.state).sight(stale)
+    }
+
     /// Waits for the leader to land, or to show a stale entry where `stale` accepts one.
     pub(crate) fn follow(flight: &Arc<Self>, stale: bool) -> Follow<V> {
         Follow { flight: Arc::clone(flight), stale, follower: None }
@@ -253,9 +272,13 @@ impl<V: Clone> Seat<V> {
 
     /// Ends the flight of a creator that panicked: the first time its followers try themselves, the
     /// second time in a row they are told `error`.
-    pub(crate) fn land_panicked(self, error: Error) {
+    pub(crate) fn land_panicked(mut self, error: Error) {
+        self.end_panicked(error);
+    }
+
+    fn end_panicked(&mut self, error: Error) {
         let panics = self.flight.panics + 1;
-        self.land(if panics > 1 { Landing::Failed(error) } else { Landing::Abandoned { panics } });
+        self.end(if panics > 1 { Landing::Failed(error) } else { Landing::Abandoned { panics } });
     }
 
     fn end(&mut self, landing: Landing<V>) {
@@ -268,7 +291,14 @@ impl<V: Clone> Seat<V> {
 
 impl<V: Clone> Drop for Seat<V> {
     fn drop(&mut self) {
-        if !self.landed {
+        if self.landed {
+            return;
+        }
+        if std::thread::panicking() {
+            // Not the creator, but what was done with its value: to copy it, to store it.
+            let what = "the value of this key was created, and what came after it panicked";
+            self.end_panicked(Error::new(ErrorKind::Panicked, what));
+        } else {
             self.end(Landing::Abandoned { panics: self.flight.panics });
         }
     }
@@ -294,11 +324,8 @@ impl<V: Clone> Future for Follow<V> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Sight<V>> {
         let this = self.get_mut();
         let mut state = lock(&this.flight.state);
-        if let Some(landing) = &state.landing {
-            return Poll::Ready(Sight::Landed(landing.clone()));
-        }
-        if let Some(stale) = state.stale.as_ref().filter(|_| this.stale) {
-            return Poll::Ready(Sight::Stale(stale.clone()));
+        if let Some(sight) = state.sight(this.stale) {
+            return Poll::Ready(sight);
         }
         let follower = *this.follower.get_or_insert(state.next_follower);
         state.next_follower = state.next_follower.max(follower + 1);

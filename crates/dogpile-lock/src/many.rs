@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use dogpile_core::{
@@ -17,7 +18,8 @@ use crate::{reentrant, timer};
 
 /// Goes round until every key is served. A round joins all open keys, asks the store for those it
 /// leads, creates those it was granted in one call, and only then waits for the others: whoever
-/// holds a turn never waits for another, so overlapping sets cannot wait for each other.
+/// holds a turn or a seat creates, or waits for other processes, and never for another caller of
+/// this one, so overlapping sets cannot wait for each other.
 pub(crate) async fn drive<L, F, Fut>(
     dogpile: &Dogpile<L>,
     keys: &[Key<'_>],
@@ -34,6 +36,9 @@ where
     while !batch.open.is_empty() {
         let mut round = batch.join();
         let (creation, turns) = batch.ask(&mut round).await?;
+        if !turns.is_empty() {
+            round.elsewhere.clear();
+        }
         batch.create(creation, turns, &mut create).await?;
         batch.wait(round).await?;
     }
@@ -184,25 +189,45 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
     }
 
     async fn wait(&mut self, round: Round<'a, L::Value>) -> Result<()> {
+        if !round.elsewhere.is_empty() {
+            self.wait_elsewhere(round.elsewhere).await?;
+        }
         for (key, flight) in round.follows {
             self.follow(key, &flight).await?;
         }
-        for (key, seat) in round.elsewhere {
-            let left = self.time_left()?;
-            let at_most = left.min(self.request.lease_for);
-            let bound = Instant::now().checked_add(at_most);
-            let _ = timer::until(bound, self.dogpile.leases.wait(key, at_most)).await;
-            drop(seat);
-            self.open.entry(key).and_modify(|open| open.waited = true);
+        Ok(())
+    }
+
+    /// Waits for the first of these that another process is done with, and gives all seats up: who
+    /// wants one of the others may be quicker to see that it is free.
+    async fn wait_elsewhere(&mut self, seats: Vec<(Key<'a>, Seat<L::Value>)>) -> Result<()> {
+        let at_most = self.time_left()?.min(self.request.lease_for.max(timer::SHORTEST));
+        let leases = &self.dogpile.leases;
+        let mut waits: Vec<_> =
+            seats.iter().map(|(key, _)| Box::pin(leases.wait(*key, at_most))).collect();
+        let first = std::future::poll_fn(|cx| {
+            match waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        let _ = timer::until(Instant::now().checked_add(at_most), first).await;
+        for (key, _) in &seats {
+            self.open.entry(*key).and_modify(|open| open.waited = true);
         }
         Ok(())
     }
 
     async fn follow(&mut self, key: Key<'a>, flight: &Arc<Flight<L::Value>>) -> Result<()> {
-        let _waiting = reentrant::wait_for(flight.turn())?;
         let mut accept_stale = self.request.serve_stale;
         loop {
-            let sight = timer::until(self.deadline, Flight::follow(flight, accept_stale)).await;
+            let sight = match flight.sight(accept_stale) {
+                Some(sight) => Some(sight),
+                None => {
+                    let _waiting = reentrant::wait_for(flight.turn())?;
+                    timer::until(self.deadline, Flight::follow(flight, accept_stale)).await
+                }
+            };
             match sight.ok_or_else(|| timed_out(self.request))? {
                 Sight::Stale(entry) if self.request.freshness().age(&entry) == Age::Dead => {
                     accept_stale = false;

@@ -1,8 +1,8 @@
 //! Seeing a creation that waits for itself.
 //!
 //! Each creation is a [`Turn`]. A task carries the turns it holds; a turn remembers what its holder
-//! waits for. Whoever is about to wait follows that chain, and where it leads back to a turn of its
-//! own the wait could never end.
+//! waits for. Whoever is about to wait follows these chains, and where one leads back to a turn of
+//! its own the wait could never end.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,8 @@ use crate::primitive::lock;
 /// The right to create one value, as something that can be waited for.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
-    waits_for: Mutex<Option<Arc<Self>>>,
+    /// More than one where a creator waits for several at a time.
+    waits_for: Mutex<Vec<Arc<Self>>>,
 }
 
 /// The turns of one task, innermost first.
@@ -36,22 +37,34 @@ pub(crate) async fn holding<F: Future>(
     HELD.scope(held, creation).await
 }
 
+/// The same creator for another thread, where it is still known to hold the turns of this task.
+pub(crate) fn carried<T>(create: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let held = held();
+    move || HELD.sync_scope(held, create)
+}
+
 /// Announces that this task waits for `turn`, until the guard is dropped.
 ///
 /// # Errors
 /// [`ErrorKind::Reentrant`] if that wait could never end.
 pub(crate) fn wait_for(turn: &Arc<Turn>) -> Result<Waiting> {
-    let waiting = Waiting { held: held() };
-    waiting.announce(Some(turn));
-    let mut next = Some(Arc::clone(turn));
-    while let Some(turn) = next {
+    let waiting = Waiting { held: held(), turn: Arc::clone(turn) };
+    waiting.turns().for_each(|held| lock(&held.waits_for).push(Arc::clone(turn)));
+    let mut chain = vec![Arc::clone(turn)];
+    let mut at = 0;
+    while let Some(turn) = chain.get(at).cloned() {
+        at += 1;
         if waiting.turns().any(|held| Arc::ptr_eq(held, &turn)) {
             return Err(Error::new(
                 ErrorKind::Reentrant,
                 "the creator of this key asks for a value that waits for this key: it would wait for ever",
             ));
         }
-        next = lock(&turn.waits_for).clone();
+        for next in lock(&turn.waits_for).iter() {
+            if !chain.iter().any(|seen| Arc::ptr_eq(seen, next)) {
+                chain.push(Arc::clone(next));
+            }
+        }
     }
     Ok(waiting)
 }
@@ -63,6 +76,7 @@ fn held() -> Option<Arc<Held>> {
 /// The announcement of a wait.
 pub(crate) struct Waiting {
     held: Option<Arc<Held>>,
+    turn: Arc<Turn>,
 }
 
 impl Waiting {
@@ -70,17 +84,16 @@ impl Waiting {
         std::iter::successors(self.held.as_deref(), |held| held.outer.as_deref())
             .map(|held| &held.turn)
     }
-
-    fn announce(&self, turn: Option<&Arc<Turn>>) {
-        for held in self.turns() {
-            *lock(&held.waits_for) = turn.cloned();
-        }
-    }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.announce(None);
+        for held in self.turns() {
+            let mut waits_for = lock(&held.waits_for);
+            if let Some(at) = waits_for.iter().position(|turn| Arc::ptr_eq(turn, &self.turn)) {
+                waits_for.swap_remove(at);
+            }
+        }
     }
 }
 

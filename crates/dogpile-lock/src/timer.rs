@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::blocking;
 
+/// The shortest time between two tries: a lease shorter than that must not keep a thread busy.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Waits for `d`.
 ///
 /// Outside tokio and outside a blocking call there is no timer, and it never ends: limits on waiting
@@ -45,7 +48,9 @@ impl Future for Sleep {
         if Instant::now() >= deadline {
             return Poll::Ready(());
         }
-        if blocking::wake_at(deadline) || !is_available() {
+        blocking::wake_at(deadline);
+        // A creator that blocks its thread may drive a runtime there, which has wakers of its own.
+        if blocking::drives(cx.waker()) || tokio::runtime::Handle::try_current().is_err() {
             return Poll::Pending;
         }
         self.tokio

@@ -207,10 +207,9 @@ impl Lock for FileLock {
         let started = Instant::now();
         let mut apart = Duration::from_millis(1);
         loop {
-            let holds = stripe.peek();
-            if holds
-                .is_some_and(|holds| !holds.find(key).is_some_and(|hold| self.is_held(hold, now())))
-            {
+            // A table that is not whole may have lost its writer: only its guard tells.
+            let Some(holds) = stripe.peek() else { return };
+            if !holds.find(key).is_some_and(|hold| self.is_held(hold, now())) {
                 return;
             }
             let left = at_most.saturating_sub(started.elapsed());

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -60,13 +60,18 @@ fn path(folder: &Path, id: u128) -> PathBuf {
     folder.join(format!("{id:032x}.owner"))
 }
 
+/// Where nobody can say, because no more files can be opened or this one is not ours to open, its
+/// owner counts as alive: a lease has an end, and a living holder must not be robbed.
 fn is_locked(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| file.try_lock_shared().is_err())
+    match File::open(path) {
+        Ok(file) => file.try_lock_shared().is_err(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 /// A number that nobody else draws: the seeds of the standard library's hash maps come from the
-/// system's source of randomness.
+/// system's source of randomness. A forked process has the seeds of its parent, and another number.
 pub(super) fn random() -> u128 {
-    let draw = || RandomState::new().build_hasher().finish();
+    let draw = || RandomState::new().hash_one(std::process::id());
     (u128::from(draw()) << 64) | u128::from(draw())
 }
