@@ -50,7 +50,6 @@ fn rows_of(what: &str, rounds: usize) -> Result<Row, Box<dyn Error>> {
         }
         let key = if what == EXPIRED { what.to_owned() } else { format!("{what} {round}") };
         Worker::round(&mut workers, &key)?;
-        // The creator of a stale value may be the last to come back.
         created.push(creations(folder.path())? - before);
     }
     let exactly_one = created.iter().filter(|&&creations| creations == 1).count();

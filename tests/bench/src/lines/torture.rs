@@ -41,7 +41,10 @@ fn measure(scenario: &'static str, settings: Settings) -> Vec<(Peer, Vec<Outcome
     let mut measured: Vec<(Peer, Vec<Outcome>)> =
         PEERS.iter().map(|&peer| (peer, Vec::new())).collect();
     for round in 0..settings.long_rounds() {
-        for (peer, outcomes) in &mut measured {
+        for turn in 0..measured.len() {
+            // Each round begins with another one.
+            let at = (turn + round) % measured.len();
+            let (peer, outcomes) = &mut measured[at];
             let slow = |outcome: &Outcome| outcome.hung > 0 || outcome.last > SLOW;
             let is_ours = [OURS, OURS_BORROWING].contains(&peer.name);
             if round > 0 && !is_ours && outcomes.last().is_none_or(slow) {

@@ -1,4 +1,5 @@
-//! Reading through a cache that is a tenth of its keys, from two threads.
+//! A cache with room for a tenth of its keys, from two threads: read, and set where there is nothing; and
+//! read through.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dogpile_cache::Region;
 use dogpile_cache::backend::Memory;
-use dogpile_cache::codec::{Shared, Typed};
+use dogpile_cache::codec::Shared;
 use dogpile_lock::Dogpile;
 use serde_json::json;
 
@@ -78,20 +79,27 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     let keys = names(KEYS);
     let values: Vec<Value> = keys.iter().map(|key| key.as_bytes().into()).collect();
 
-    let shared = Region::new(Dogpile::local(Memory::new(ROOM)), Shared).expires_after(HOUR);
-    let typed = Region::new(Dogpile::local(Memory::<Value>::new(ROOM)), Typed).expires_after(HOUR);
-    let quick = quick_cache::sync::Cache::<String, Value>::new(ROOM);
-    let moka = moka::future::Cache::<String, Value>::builder()
-        .max_capacity(ROOM as u64)
-        .time_to_live(HOUR)
-        .build();
-    let mut tallies = ["dogpile", "dogpile Typed", "quick_cache", "moka"].map(Tally::new);
+    let region = || Region::new(Dogpile::local(Memory::new(ROOM)), Shared).expires_after(HOUR);
+    let quick = || quick_cache::sync::Cache::<String, Value>::new(ROOM);
+    let moka = || {
+        moka::future::Cache::<String, Value>::builder()
+            .max_capacity(ROOM as u64)
+            .time_to_live(HOUR)
+            .build()
+    };
+    let (ours, ours_through) = (region(), region());
+    let (quick, quick_through) = (quick(), quick());
+    let (moka, moka_through) = (moka(), moka());
+    let mut set = ["dogpile", "quick_cache", "moka"].map(Tally::new);
+    let mut through = ["dogpile", "quick_cache", "moka"].map(Tally::new);
 
     // Each thread is a runtime of its own, so that nobody pays for a scheduler.
     macro_rules! reads {
         (|$tally:ident, $key:ident, $value:ident| $call:expr) => {
             |$tally: &Tally, draws: &[u32]| {
-                let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+                let Ok(runtime) =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build()
+                else {
                     return;
                 };
                 runtime.block_on(async {
@@ -110,41 +118,70 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
             .map(|thread| zipf(KEYS, 0.99, draws, round as u64 * THREADS + thread))
             .collect();
         let counts = round >= warm_up;
-        let [ours, ours_typed, of_quick, of_moka] = &mut tallies;
-        ours.round(
+        let [of_ours, of_quick, of_moka] = &mut set;
+        of_ours.round(
             counts,
             &draws,
-            reads!(|tally, key, value| shared
+            reads!(|tally, key, value| match ours.get::<Value>(key).await {
+                Ok(Some(value)) => Ok(value),
+                _ => {
+                    let value = tally.missed(value);
+                    ours.set(key, &value).await.map(|()| value)
+                }
+            }),
+        );
+        of_quick.round(
+            counts,
+            &draws,
+            reads!(|tally, key, value| quick.get(key).unwrap_or_else(|| {
+                let value = tally.missed(value);
+                quick.insert(key.to_owned(), Arc::clone(&value));
+                value
+            })),
+        );
+        of_moka.round(
+            counts,
+            &draws,
+            reads!(|tally, key, value| match moka.get(key).await {
+                Some(value) => value,
+                None => {
+                    let value = tally.missed(value);
+                    moka.insert(key.to_owned(), Arc::clone(&value)).await;
+                    value
+                }
+            }),
+        );
+        let [of_ours, of_quick, of_moka] = &mut through;
+        of_ours.round(
+            counts,
+            &draws,
+            reads!(|tally, key, value| ours_through
                 .get_or_create(key, || async { Ok::<_, Infallible>(tally.missed(value)) })
                 .await),
         );
         of_quick.round(
             counts,
             &draws,
-            reads!(|tally, key, value| quick
+            reads!(|tally, key, value| quick_through
                 .get_or_insert_with(key, || Ok::<_, Infallible>(tally.missed(value)))),
         );
         of_moka.round(
             counts,
             &draws,
-            reads!(|tally, key, value| moka
+            reads!(|tally, key, value| moka_through
                 .get_with_by_ref(key, async { tally.missed(value) })
                 .await),
         );
-        ours_typed.round(
-            counts,
-            &draws,
-            reads!(|tally, key, value| typed
-                .get_or_create(key, || async { Ok::<_, Infallible>(tally.missed(value)) })
-                .await),
-        );
     }
-    let [ours, ours_typed, quick, moka] = &tallies;
+    let [ours, quick, moka] = &set;
+    let [ours_through, quick_through, moka_through] = &through;
     Ok(vec![
         hits(ours, quick, Bar::AtMost(0.01)),
-        throughput(ours, moka, Bar::AtLeast(3.0)),
-        throughput(ours_typed, moka, Bar::None),
-        throughput(ours, quick, Bar::None),
+        hits(ours_through, quick_through, Bar::AtMost(0.01)),
+        throughput("get, then set", ours, moka, Bar::AtLeast(3.0)),
+        throughput("get, then set", ours, quick, Bar::None),
+        throughput("read through", ours_through, moka_through, Bar::AtLeast(3.0)),
+        throughput("read through", ours_through, quick_through, Bar::None),
     ]
     .into())
 }
@@ -161,11 +198,11 @@ fn hits(ours: &Tally, peer: &Tally, bar: Bar) -> Row {
     }
 }
 
-fn throughput(ours: &Tally, peer: &Tally, bar: Bar) -> Row {
+fn throughput(how: &str, ours: &Tally, peer: &Tally, bar: Bar) -> Row {
     let ratios: Vec<f64> =
         ours.throughput.iter().zip(&peer.throughput).map(|(ours, peer)| ours / peer).collect();
     Row {
-        name: format!("Zipf throughput, {} / {}", ours.name, peer.name),
+        name: format!("Zipf throughput, {how} / {}", peer.name),
         ours: format!("{:.2} M/s", ours.throughput()),
         peer: format!("{:.2} M/s", peer.throughput()),
         figure: quantile(&ratios, 0.5),
