@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use dogpile_core::{Codec, Error, ErrorKind, Key, Made, ReadThrough, Result, Served, ToKey};
 
 use super::barrier::Barrier;
-use super::{CallOptions, Event, Region};
+use super::{CallOptions, Event, Region, part};
 use crate::key::Placed;
 
 impl<R: ReadThrough, C> Region<R, C> {
@@ -216,7 +216,7 @@ impl<R: ReadThrough, C> Region<R, C> {
         let options = &self.settings.options;
         // Jitter differs from key to key; the shortest is right for keys already found too old.
         let expiry = call.expiry.unwrap_or(options.expiry);
-        let fresh_for = expiry.duration().map(|d| d.mul_f64(1.0 - options.jitter));
+        let fresh_for = expiry.duration().map(|d| part(d, 1.0 - options.jitter));
         let policy = self.settings.policy_for(fresh_for, barrier);
         let request = self.request_by(keys[0], Some(call), policy);
         let made = Mutex::new(Vec::new());

@@ -222,7 +222,7 @@ impl Settings {
         let mut fresh_for = expiry.unwrap_or(self.options.expiry).duration();
         if self.options.jitter > 0.0 {
             let keeps = 1.0 - self.options.jitter * share(key);
-            fresh_for = fresh_for.map(|d| d.mul_f64(keeps));
+            fresh_for = fresh_for.map(|d| part(d, keeps));
         }
         self.policy_for(fresh_for, barrier)
     }
@@ -253,6 +253,11 @@ impl Settings {
         }
         down
     }
+}
+
+/// This fraction of a duration, which is the whole where rounding would take it past the longest.
+fn part(d: Duration, fraction: f64) -> Duration {
+    Duration::try_from_secs_f64(d.as_secs_f64() * fraction).unwrap_or(d)
 }
 
 /// The part of the jitter that is this key's: 0 to 1, the same in every process.

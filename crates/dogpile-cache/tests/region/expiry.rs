@@ -247,3 +247,13 @@ async fn a_clock_set_back_makes_nothing_immortal() {
     assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), 2);
     assert_eq!(region.get_or_create("k", || made.next()).await.unwrap(), 2);
 }
+
+#[tokio::test]
+async fn the_longest_expiry_is_long_for_many_too() {
+    for jitter in [0.0, f64::MIN_POSITIVE] {
+        let region = region().0.expires_after(Duration::MAX).with_jitter(jitter);
+        let create = |missing: Vec<_>| async move { Ok::<_, String>(vec![1; missing.len()]) };
+        assert_eq!(region.get_or_create_many(&["a", "b"], create).await.unwrap(), [1, 1]);
+        assert_eq!(region.get::<i32>("a").await.unwrap(), Some(1));
+    }
+}
