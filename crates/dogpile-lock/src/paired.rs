@@ -53,7 +53,7 @@ impl<B: Backend, K: Lock> Paired<B, K> {
         match (entry, age, granted) {
             (Some(entry), Age::Fresh, granted) => {
                 if let Some(granted) = granted {
-                    let _ = self.lock.unlock(ask.key, granted.keep()).await?;
+                    let _ = granted.unlock().await?;
                 }
                 Ok(Answer::Fresh(entry))
             }
@@ -70,8 +70,9 @@ impl<B: Backend, K: Lock> Paired<B, K> {
         Ok(lease.map(|lease| Granted { lock: &self.lock, key: ask.key, lease: Some(lease) }))
     }
 
-    async fn unlock_stored(&self, key: Key<'_>, lease: Lease) -> Result<Held> {
-        let held = self.lock.unlock(key, lease).await?;
+    async fn unlock_stored(&self, granted: Granted<'_, K>) -> Result<Held> {
+        let key = granted.key;
+        let held = granted.unlock().await?;
         if held == Held::Lost {
             self.backend.delete_many(&[key]).await?;
         }
@@ -88,6 +89,16 @@ struct Granted<'a, K: Lock> {
 }
 
 impl<K: Lock> Granted<'_, K> {
+    /// Gives it back; dropped in the middle of that, it is abandoned.
+    async fn unlock(mut self) -> Result<Held> {
+        let held = match self.lease {
+            Some(lease) => self.lock.unlock(self.key, lease).await?,
+            None => Held::Lost,
+        };
+        self.lease = None;
+        Ok(held)
+    }
+
     fn keep(mut self) -> Lease {
         self.lease.take().unwrap_or(Lease::new(0))
     }
@@ -177,7 +188,7 @@ impl<B: Backend, K: Lock> LeaseBackend for Paired<B, K> {
             return Ok(Held::Lost);
         }
         self.backend.set_many(&[(key, entry)], options).await?;
-        self.unlock_stored(key, granted.keep()).await
+        self.unlock_stored(granted).await
     }
 
     async fn fill_many(
@@ -201,8 +212,7 @@ impl<B: Backend, K: Lock> LeaseBackend for Paired<B, K> {
         }
         self.backend.set_many(&items, options).await?;
         for (at, granted) in granted {
-            let key = granted.key;
-            held[at] = self.unlock_stored(key, granted.keep()).await?;
+            held[at] = self.unlock_stored(granted).await?;
         }
         Ok(held)
     }
