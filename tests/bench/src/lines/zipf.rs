@@ -176,8 +176,8 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     let [ours, quick, moka] = &set;
     let [ours_through, quick_through, moka_through] = &through;
     Ok(vec![
-        hits(ours, quick, Bar::AtMost(0.01)),
-        hits(ours_through, quick_through, Bar::AtMost(0.01)),
+        hits("get, then set", ours, quick, Bar::AtMost(0.01)),
+        hits("read through", ours_through, quick_through, Bar::AtMost(0.01)),
         throughput("get, then set", ours, moka, Bar::AtLeast(3.0)),
         throughput("get, then set", ours, quick, Bar::None),
         throughput("read through", ours_through, moka_through, Bar::AtLeast(3.0)),
@@ -186,9 +186,9 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     .into())
 }
 
-fn hits(ours: &Tally, peer: &Tally, bar: Bar) -> Row {
+fn hits(how: &str, ours: &Tally, peer: &Tally, bar: Bar) -> Row {
     Row {
-        name: format!("Zipf hit ratio / {}", peer.name),
+        name: format!("Zipf hit ratio, {how} / {}", peer.name),
         ours: format!("{:.4}", ours.hit_ratio()),
         peer: format!("{:.4}", peer.hit_ratio()),
         figure: (ours.hit_ratio() - peer.hit_ratio()).abs(),
