@@ -28,7 +28,10 @@ impl<R: ReadThrough, C> Region<R, C> {
         }
         match self.barrier(key.group()).await {
             Ok(barrier) => {
-                Begin::Attempt(Attempt { barrier, left: 2, began: self.settings.clock.now() })
+                // Only an observer is told how long the caller waited.
+                let observed = self.settings.observer.is_some();
+                let began = if observed { self.settings.clock.now() } else { Timestamp::MIN };
+                Begin::Attempt(Attempt { barrier, left: 2, began })
             }
             Err(error) if self.settings.carries_on(key, &error) => Begin::Alone,
             Err(error) => Begin::Failed(self.failed(key, error)),
