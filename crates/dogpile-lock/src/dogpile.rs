@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogpile_core::{
-    Age, Backend, Clock, Entry, ErrorKind, Key, LeaseBackend, Lock, Made, Policy, RECENT_LAG,
-    ReadThrough, Request, Result, Served, ServedBy, SetOptions, SystemClock, ToKey,
+    Age, Backend, Clock, Entry, Key, LeaseBackend, Lock, Made, Policy, RECENT_LAG, ReadThrough,
+    Request, Result, Served, ServedBy, SetOptions, SystemClock, ToKey,
 };
 
+use crate::damaged::present;
 use crate::drive;
 use crate::flight::Flights;
 use crate::many;
@@ -183,31 +184,6 @@ impl<L: LeaseBackend + 'static> Dogpile<L> {
         let request = Request::new(key.as_key(), policy, &clock);
         let served = self.read_through(&request, || async { now(&clock, create().await) }).await?;
         Ok(served.entry.value)
-    }
-}
-
-/// What was read: bytes that are no entry are a missing one, to be created anew.
-pub(crate) fn present<T>(read: Result<Option<T>>) -> Result<Option<T>> {
-    match read {
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
-        read => read,
-    }
-}
-
-/// The same for many keys: one that is damaged must not hide the others.
-pub(crate) async fn present_many<B: Backend>(
-    backend: &B,
-    keys: &[Key<'_>],
-) -> Result<Vec<Option<Entry<B::Value>>>> {
-    match backend.get_many(keys).await {
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let mut entries = Vec::with_capacity(keys.len());
-            for key in keys {
-                entries.push(present(backend.get(*key).await)?);
-            }
-            Ok(entries)
-        }
-        read => read,
     }
 }
 

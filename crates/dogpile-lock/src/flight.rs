@@ -153,6 +153,16 @@ impl<V> Shard<V> {
             || group.is_some_and(|group| self.group_writes.iter().any(|it| **it == *group))
     }
 
+    /// Takes the flight of a key out of the table. Mostly there is none anywhere, and an empty table
+    /// would still hash the key to find that out.
+    fn void_one(&mut self, key: &KeyBuf) {
+        if !self.flights.is_empty()
+            && let Some(flight) = self.flights.remove(key)
+        {
+            lock(&flight.state).voided = true;
+        }
+    }
+
     /// Takes the flights out of the table that a write concerns.
     fn void(&mut self, concerned: impl Fn(Key<'_>) -> bool) {
         for (_, flight) in self.flights.extract_if(|key, _| concerned(key.as_key())) {
@@ -173,9 +183,7 @@ impl<V> Write<'_, V> {
         for key in &self.keys {
             let mut shard = lock(self.flights.shard(key.as_key()));
             *shard.writes.entry(key.clone()).or_default() += 1;
-            if let Some(flight) = shard.flights.remove(key) {
-                lock(&flight.state).voided = true;
-            }
+            shard.void_one(key);
         }
         if let Some(group) = &self.group {
             for shard in &self.flights.shards {
@@ -197,9 +205,7 @@ impl<V> Drop for Write<'_, V> {
                     shard.writes.remove(key);
                 }
             }
-            if let Some(flight) = shard.flights.remove(key) {
-                lock(&flight.state).voided = true;
-            }
+            shard.void_one(key);
         }
         if let Some(group) = &self.group {
             for shard in &self.flights.shards {

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod creation;
+mod damaged;
 mod dogpile;
 mod drive;
 mod file;

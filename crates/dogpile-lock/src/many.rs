@@ -11,7 +11,8 @@ use dogpile_core::{
 };
 
 use crate::creation::Creation;
-use crate::dogpile::{Dogpile, present_many};
+use crate::damaged::present_many;
+use crate::dogpile::Dogpile;
 use crate::drive::{accepts, timed_out};
 use crate::flight::{Flight, Flights, Landing, Place, Seat, Sight};
 use crate::{reentrant, timer};

@@ -6,7 +6,7 @@ use dogpile_core::{
     Age, Answer, Ask, Backend, Entry, Held, Key, Lease, LeaseBackend, Lock, Result, SetOptions,
 };
 
-use crate::dogpile::{present, present_many};
+use crate::damaged::{present, present_many};
 
 /// Any [`Backend`] and any [`Lock`], paired to a [`LeaseBackend`].
 ///

@@ -6,7 +6,7 @@ use dogpile_core::{
     Age, Answer, Ask, Backend, Entry, Held, Key, Lease, LeaseBackend, Result, SetOptions,
 };
 
-use crate::dogpile::{present, present_many};
+use crate::damaged::{present, present_many};
 
 /// A [`Backend`] of one process: what [`Dogpile::local`](crate::Dogpile::local) stands on.
 ///
