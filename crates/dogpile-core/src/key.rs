@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use crate::words::words;
+
 /// The name of an entry, borrowed: either a plain name, or a field of a group.
 ///
 /// A store with hashes (Redis) keeps a group in one hash; every store can drop a group as one. Any
@@ -54,12 +56,31 @@ impl<'a> Key<'a> {
 }
 
 impl Hash for Key<'_> {
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         if let Some(group) = self.group {
-            state.write(group);
+            hash_bytes(group, state);
             state.write_u8(0xff);
         }
-        state.write(self.name);
+        hash_bytes(self.name, state);
+    }
+}
+
+/// By pairs of words; the last ones carry the length, which would be lost in what fills them up.
+#[inline(always)]
+fn hash_bytes<H: Hasher>(bytes: &[u8], state: &mut H) {
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    for pair in pairs {
+        state.write_u128(u128::from_le_bytes(*pair));
+    }
+    if !rest.is_empty() {
+        let (word, last) = words(rest);
+        let length = u64::from(rest.len() as u8) << 56;
+        let (low, high) = match word.first() {
+            Some(word) => (u64::from_le_bytes(*word), last | length),
+            None => (last, length),
+        };
+        state.write_u128(u128::from(high) << 64 | u128::from(low));
     }
 }
 
@@ -170,54 +191,80 @@ impl fmt::Debug for KeyBuf {
 /// Bytes of a key under construction: in place while they are few, so that the usual key costs no
 /// allocation.
 #[derive(Clone)]
-pub(crate) enum Buffer {
-    Inline { len: u8, bytes: [u8; Self::INLINE] },
-    Heap(Vec<u8>),
+pub(crate) struct Buffer {
+    bytes: Words,
+    len: usize,
+    /// All bytes, once they are too many; until then none.
+    heap: Vec<u8>,
 }
 
-impl Buffer {
-    const INLINE: usize = 62;
+/// Written word by word; what is not written yet is zero.
+#[derive(Clone)]
+#[repr(align(8))]
+struct Words([u8; Buffer::INLINE]);
 
+impl Buffer {
+    const INLINE: usize = 64;
+
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
-        Self::Inline { len: 0, bytes: [0; Self::INLINE] }
+        Self { bytes: Words([0; Self::INLINE]), len: 0, heap: Vec::new() }
     }
 
     pub(crate) fn insert(&mut self, at: usize, byte: u8) {
         self.push(&[byte]);
-        let end = self.borrow_mut_bytes();
-        end[at..].rotate_right(1);
-    }
-
-    #[inline]
-    pub(crate) fn push(&mut self, more: &[u8]) {
-        match self {
-            Self::Heap(bytes) => bytes.extend_from_slice(more),
-            Self::Inline { len, bytes } => {
-                let (start, end) = (usize::from(*len), usize::from(*len) + more.len());
-                match (bytes.get_mut(start..end), u8::try_from(end)) {
-                    (Some(room), Ok(end)) => {
-                        room.copy_from_slice(more);
-                        *len = end;
-                    }
-                    _ => *self = Self::Heap([&bytes[..start], more].concat()),
-                }
-            }
+        match self.heap.is_empty() {
+            true => self.bytes.0[at..self.len].rotate_right(1),
+            false => self.heap[at..].rotate_right(1),
         }
     }
 
-    fn borrow_mut_bytes(&mut self) -> &mut [u8] {
-        match self {
-            Self::Inline { len, bytes } => &mut bytes[..usize::from(*len)],
-            Self::Heap(bytes) => bytes,
+    #[inline(always)]
+    pub(crate) fn push(&mut self, more: &[u8]) {
+        if !self.heap.is_empty() || more.len() > Self::INLINE - self.len {
+            return self.push_to_heap(more);
+        }
+        let (full, rest) = words(more);
+        for word in full {
+            self.bytes.put(self.len, u64::from_le_bytes(*word));
+            self.len += 8;
+        }
+        self.bytes.put(self.len, rest);
+        self.len += more.len() % 8;
+    }
+
+    #[inline(never)]
+    fn push_to_heap(&mut self, more: &[u8]) {
+        if self.heap.is_empty() {
+            self.heap.extend_from_slice(&self.bytes.0[..self.len]);
+        }
+        self.heap.extend_from_slice(more);
+    }
+}
+
+impl Words {
+    /// Puts a word behind the first `len` bytes.
+    #[inline(always)]
+    fn put(&mut self, len: usize, word: u64) {
+        let (words, _) = self.0.as_chunks_mut::<8>();
+        let shift = 8 * (len % 8);
+        if let Some(last) = words.get_mut(len / 8) {
+            *last = (u64::from_le_bytes(*last) | word << shift).to_le_bytes();
+        }
+        if shift > 0
+            && let Some(next) = words.get_mut(len / 8 + 1)
+        {
+            *next = (word >> (64 - shift)).to_le_bytes();
         }
     }
 }
 
 impl Borrow<[u8]> for Buffer {
+    #[inline(always)]
     fn borrow(&self) -> &[u8] {
-        match self {
-            Self::Inline { len, bytes } => &bytes[..usize::from(*len)],
-            Self::Heap(bytes) => bytes,
+        match self.heap.is_empty() {
+            true => &self.bytes.0[..self.len],
+            false => &self.heap,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 
 use crate::key::Buffer;
+use crate::words::{EACH, words, zero_byte};
 use crate::{BuiltKey, Key, KeyPart};
 
 /// Writes a key part by part.
@@ -154,20 +155,14 @@ impl fmt::Write for KeyWriter {
 const SPECIAL: &[u8; 6] = b",()[]\\";
 
 /// Whether nothing in these bytes has to be escaped; eight at a time, because every key is asked.
-#[inline]
+#[inline(always)]
 fn is_plain(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    !words.iter().chain([&last]).any(|word| has_special(u64::from_le_bytes(*word)))
+    let (words, rest) = words(bytes);
+    !words.iter().any(|word| has_special(u64::from_le_bytes(*word))) && !has_special(rest)
 }
 
-#[inline]
+#[inline(always)]
 const fn has_special(word: u64) -> bool {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const fn zero_byte(word: u64) -> u64 {
-        word.wrapping_sub(EACH) & !word & (0x80 * EACH)
-    }
     // `(` and `)`, and `\` and `]`, differ in their last bit only.
     let pairs = word & (0xfe * EACH);
     let found = zero_byte(pairs ^ (b'(' as u64 * EACH))

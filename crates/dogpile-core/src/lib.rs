@@ -15,6 +15,7 @@ mod locator;
 mod lock;
 mod read_through;
 mod to_key;
+mod words;
 
 pub use crate::backend::{Backend, BackendExt, SetOptions};
 pub use crate::boxed::{

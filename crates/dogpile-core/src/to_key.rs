@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use crate::key::Buffer;
-use crate::{Key, KeyBuf, KeyWriter};
+use crate::{Key, KeyBuf, KeyWriter, words};
 
 /// What can name an entry: text, numbers, tuples of them, or a [`Key`] as it is.
 ///
@@ -130,14 +130,19 @@ impl ToKey for str {
     #[inline]
     fn to_key(&self) -> BuiltKey<'_> {
         let bytes = self.as_bytes();
-        if bytes.first() == Some(&b'\'') || bytes.contains(&b'(') {
-            let mut text = Buffer::new();
-            text.push(b"'");
-            text.push(bytes);
-            return BuiltKey::named(text);
+        match bytes.first() == Some(&b'\'') || words::contains(bytes, b'(') {
+            true => marked(bytes),
+            false => BuiltKey(Built::Borrowed(Key::name(bytes))),
         }
-        BuiltKey(Built::Borrowed(Key::name(bytes)))
     }
+}
+
+#[cold]
+fn marked(text: &[u8]) -> BuiltKey<'static> {
+    let mut marked = Buffer::new();
+    marked.push(b"'");
+    marked.push(text);
+    BuiltKey::named(marked)
 }
 
 impl KeyPart for str {

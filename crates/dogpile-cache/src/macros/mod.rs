@@ -95,7 +95,7 @@ pub mod support;
 /// The key is the namespace and the arguments: `images::page(alice,1)`. Each argument has to be a
 /// [`KeyPart`](crate::KeyPart), which text, numbers, options, lists and tuples are. Arguments of the
 /// same value make the same key, whatever their type: `"a"` and `String::from("a")` do. A key of up to
-/// 62 bytes costs no allocation.
+/// 64 bytes costs no allocation.
 ///
 /// `self` is not in the key unless `key = (self.id, name)` puts it there. The namespace changes when
 /// the function moves; where the cache outlives the program, give it a name of its own. A type

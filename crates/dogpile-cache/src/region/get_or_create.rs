@@ -271,10 +271,12 @@ impl<R: ReadThrough, C> Region<R, C> {
         let barrier = self.known(key, call)?;
         let policy = settings.policy(key, call.and_then(|call| call.expiry), barrier);
         // The cheap clock lags: what is fresh even that much later is fresh now.
-        let soon = policy.at(settings.clock.recent().plus(RECENT_LAG));
-        let fresh = |entry: &Entry<R::Value>| match soon.age(entry) {
-            Age::Fresh => self.store.codec.decode(&entry.value).ok(),
-            Age::Stale | Age::Dead => None,
+        let fresh = |entry: &Entry<R::Value>| {
+            let soon = policy.at(settings.clock.recent().plus(RECENT_LAG));
+            match soon.age(entry) {
+                Age::Fresh => self.store.codec.decode(&entry.value).ok(),
+                Age::Stale | Age::Dead => None,
+            }
         };
         let value = self.store.backend.peek(key, fresh).flatten()?;
         if settings.observer.is_some() {

@@ -65,14 +65,17 @@ impl<V> Kept<V> {
 /// Equality of names. Most are so short that the call of `memcmp` would take longer than the look.
 #[inline(always)]
 fn same(a: &[u8], b: &[u8]) -> bool {
-    let ends =
-        (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>());
-    match ends {
-        (Some(first), Some(last), Some(first_of_b), Some(last_of_b)) if a.len() <= 16 => {
-            a.len() == b.len() && first == first_of_b && last == last_of_b
-        }
+    match a.len() {
+        8..=16 => a.len() == b.len() && ends::<8>(a) == ends::<8>(b),
+        17..=32 => a.len() == b.len() && ends::<16>(a) == ends::<16>(b),
         _ => a == b,
     }
+}
+
+/// The first and the last `N` bytes, which may overlap.
+#[inline(always)]
+fn ends<const N: usize>(name: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
+    (name.first_chunk(), name.last_chunk())
 }
 
 impl<V> PartialEq for Kept<V> {
@@ -93,13 +96,9 @@ impl<V> Hash for Kept<V> {
 pub(super) struct Named<'a>(pub(super) Key<'a>);
 
 impl Hash for Named<'_> {
-    /// A plain name is hashed as it is; keys of equal hash are told apart by comparing them.
     #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        if let Some(group) = self.0.group() {
-            state.write(group);
-        }
-        state.write(self.0.as_bytes());
+        self.0.hash(state);
     }
 }
 
