@@ -75,7 +75,7 @@ fn hash_bytes<H: Hasher>(bytes: &[u8], state: &mut H) {
     }
     if !rest.is_empty() {
         let (word, last) = words(rest);
-        let length = u64::from(rest.len() as u8) << 56;
+        let length = (rest.len() as u64) << 56;
         let (low, high) = match word.first() {
             Some(word) => (u64::from_le_bytes(*word), last | length),
             None => (last, length),

@@ -1,5 +1,6 @@
 //! A creation, from the granted lease to the landing, of one key or of many at once.
 
+use std::borrow::Borrow;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -7,58 +8,49 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use dogpile_core::{
-    Entry, Error, ErrorKind, Held, Key, KeyBuf, Lease, LeaseBackend, Made, Result, SetOptions,
-};
+use dogpile_core::{Entry, Error, ErrorKind, Held, Lease, LeaseBackend, Made, Result, SetOptions};
 
 use crate::dogpile::Dogpile;
 use crate::flight::{Flight, Landing, Seat};
 use crate::{reentrant, timer};
 
 /// Everything a creation holds. Dropped at any point, it gives all of it back.
-pub(crate) struct Creation<L: LeaseBackend> {
-    dogpile: Dogpile<L>,
+///
+/// It borrows its dogpile lock, or owns it where it may outlive its caller.
+pub(crate) struct Creation<L: LeaseBackend, D: Borrow<Dogpile<L>>> {
+    dogpile: D,
     lease_for: Duration,
-    turns: Vec<Turn<L>>,
+    turns: Vec<Turn<L::Value>>,
 }
 
 /// The turn to create one key: the seat in this process, and the lease of the store.
-struct Turn<L: LeaseBackend> {
-    leases: Arc<L>,
-    key: KeyBuf,
+struct Turn<V: Clone> {
+    flight: Arc<Flight<V>>,
     /// `None` once the store has ended it.
     lease: Option<Lease>,
     /// `None` once the flight has landed.
-    seat: Option<Seat<L::Value>>,
+    seat: Option<Seat<V>>,
 }
 
-type Flown<L> = Arc<Flight<<L as dogpile_core::Backend>::Value>>;
-
-impl<L: LeaseBackend> Creation<L> {
-    pub(crate) const fn new(dogpile: Dogpile<L>, lease_for: Duration) -> Self {
+impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Creation<L, D> {
+    pub(crate) const fn new(dogpile: D, lease_for: Duration) -> Self {
         Self { dogpile, lease_for, turns: Vec::new() }
     }
 
     /// Adds a key to what is to be created, and shows its stale entry to those who may have it.
     pub(crate) fn add(
         &mut self,
-        key: Key<'_>,
         lease: Lease,
         seat: Seat<L::Value>,
         stale: Option<&Entry<L::Value>>,
     ) {
         stale.into_iter().for_each(|stale| seat.show_stale(stale.clone()));
-        let leases = Arc::clone(&self.dogpile.leases);
-        self.turns.push(Turn {
-            leases,
-            key: KeyBuf::from(key),
-            lease: Some(lease),
-            seat: Some(seat),
-        });
+        let flight = Arc::clone(seat.flight());
+        self.turns.push(Turn { flight, lease: Some(lease), seat: Some(seat) });
     }
 
-    fn flights(&self) -> impl Iterator<Item = &Flown<L>> {
-        self.turns.iter().filter_map(|turn| turn.seat.as_ref()).map(Seat::flight)
+    fn leases(&self) -> &L {
+        &self.dogpile.borrow().leases
     }
 
     /// [`run_many`](Self::run_many) for a single key.
@@ -89,24 +81,24 @@ impl<L: LeaseBackend> Creation<L> {
         });
         match created {
             Ok(Ok(made)) => {
-                let entries: Vec<_> = made.iter().map(|made| made.entry.clone()).collect();
-                let stored = self.store(made).await;
+                let stored = self.store(&made).await;
+                let entries: Vec<_> = made.into_iter().map(|made| made.entry).collect();
                 for (turn, entry) in self.turns.iter_mut().zip(&entries) {
                     turn.land(Landing::Entry(entry.clone()));
                 }
                 stored.map(|()| entries)
             }
             Ok(Err(error)) => {
-                for turn in &mut self.turns {
+                for at in 0..self.turns.len() {
                     // The error of a release would hide the one that matters, and a lease has an end.
-                    let _ = turn.release().await;
-                    turn.land(Landing::Failed(error.clone()));
+                    let _ = self.release(at).await;
+                    self.turns[at].land(Landing::Failed(error.clone()));
                 }
                 Err(error)
             }
             Err(payload) => {
+                self.give_back();
                 for turn in &mut self.turns {
-                    turn.give_back();
                     turn.seat
                         .take()
                         .into_iter()
@@ -117,12 +109,15 @@ impl<L: LeaseBackend> Creation<L> {
         }
     }
 
-    async fn store(&mut self, made: Vec<Made<L::Value>>) -> Result<()> {
+    async fn store(&mut self, made: &[Made<L::Value>]) -> Result<()> {
         let mut batches: Vec<(SetOptions, Vec<usize>)> = Vec::new();
-        for (at, made) in made.iter().enumerate() {
-            match made.store.filter(|_| !self.turns[at].is_voided()) {
+        for (at, one) in made.iter().enumerate() {
+            match one.store.filter(|_| !self.turns[at].is_voided()) {
                 None => {
-                    let _ = self.turns[at].release().await?;
+                    let _ = self.release(at).await?;
+                }
+                Some(options) if made.len() == 1 => {
+                    return self.store_batch(&[at], made, &options).await;
                 }
                 Some(options) => match batches.iter_mut().find(|(same, _)| *same == options) {
                     Some((_, batch)) => batch.push(at),
@@ -131,45 +126,76 @@ impl<L: LeaseBackend> Creation<L> {
             }
         }
         for (options, batch) in batches {
-            let held = self.fill(&batch, &made, &options).await;
-            for (turn, held) in batch.iter().map(|at| &self.turns[*at]).zip(held?) {
-                if self.dogpile.options.in_process && turn.is_voided() {
-                    // A delete came between the look and the store: it wins.
-                    turn.leases.delete_many(&[turn.key.as_key()]).await?;
-                }
-                if held == Held::Lost {
-                    self.dogpile.lost_lease(turn.key.as_key());
-                }
-            }
+            self.store_batch(&batch, made, &options).await?;
         }
         Ok(())
     }
 
-    async fn fill(
+    async fn store_batch(
         &mut self,
         batch: &[usize],
         made: &[Made<L::Value>],
         options: &SetOptions,
-    ) -> Result<Vec<Held>> {
-        let leases = Arc::clone(&self.dogpile.leases);
+    ) -> Result<()> {
+        let lost = self.fill(batch, made, options).await?;
+        batch.iter().for_each(|at| self.turns[*at].lease = None);
+        if self.dogpile.borrow().options.in_process {
+            for at in batch {
+                let turn = &self.turns[*at];
+                if turn.is_voided() {
+                    // A delete came between the look and the store: it wins.
+                    self.leases().delete_many(&[turn.flight.key()]).await?;
+                }
+            }
+        }
+        for at in lost {
+            self.dogpile.borrow().lost_lease(self.turns[at].flight.key());
+        }
+        Ok(())
+    }
+
+    /// Stores these values, and answers which of them had lost their lease.
+    async fn fill(
+        &self,
+        batch: &[usize],
+        made: &[Made<L::Value>],
+        options: &SetOptions,
+    ) -> Result<Vec<usize>> {
+        if let [at] = *batch
+            && let Some(lease) = self.turns[at].lease
+        {
+            let (key, entry) = (self.turns[at].flight.key(), made[at].entry.clone());
+            return Ok(match self.leases().fill(key, lease, entry, options).await? {
+                Held::Kept => Vec::new(),
+                Held::Lost => vec![at],
+            });
+        }
         let fills: Vec<_> = batch
             .iter()
             .filter_map(|at| {
-                Some((
-                    self.turns[*at].key.as_key(),
-                    self.turns[*at].lease?,
-                    made[*at].entry.clone(),
-                ))
+                let turn = &self.turns[*at];
+                Some((turn.flight.key(), turn.lease?, made[*at].entry.clone()))
             })
             .collect();
-        let held = match &fills[..] {
-            [(key, lease, entry)] => {
-                leases.fill(*key, *lease, entry.clone(), options).await.map(|held| vec![held])
+        let held = self.leases().fill_many(&fills, options).await?;
+        let lost = batch.iter().zip(held).filter(|(_, held)| *held == Held::Lost);
+        Ok(lost.map(|(at, _)| *at).collect())
+    }
+
+    async fn release(&mut self, at: usize) -> Result<Held> {
+        let Some(lease) = self.turns[at].lease else { return Ok(Held::Kept) };
+        let held = self.leases().release(self.turns[at].flight.key(), lease).await;
+        self.turns[at].lease = None;
+        held
+    }
+
+    fn give_back(&mut self) {
+        let leases = &self.dogpile.borrow().leases;
+        for turn in &mut self.turns {
+            if let Some(lease) = turn.lease.take() {
+                leases.abandon(turn.flight.key(), lease);
             }
-            _ => leases.fill_many(&fills, options).await,
-        }?;
-        batch.iter().for_each(|at| self.turns[*at].lease = None);
-        Ok(held)
+        }
     }
 
     /// The creator's outcome, or the payload of its panic; meanwhile the leases are kept alive.
@@ -177,12 +203,14 @@ impl<L: LeaseBackend> Creation<L> {
         &self,
         create: impl FnOnce() -> Fut,
     ) -> std::thread::Result<Fut::Output> {
-        let turns = self.flights().map(|flight| Arc::clone(flight.turn()));
-        let created = caught(reentrant::holding(turns, async { create().await }));
-        if self.dogpile.options.in_process {
+        let turns = self.turns.iter().map(|turn| Arc::clone(turn.flight.turn()));
+        // In its place, because it is large and each of its wrappers would move it.
+        let creation = pin!(async { create().await });
+        let created = caught(reentrant::holding(turns, creation));
+        if self.dogpile.borrow().options.in_process {
             return created.await;
         }
-        let mut beats = pin!(self.heartbeat());
+        let mut beats = Box::pin(self.heartbeat());
         let mut created = pin!(created);
         std::future::poll_fn(|cx| {
             let outcome = created.as_mut().poll(cx);
@@ -203,46 +231,28 @@ impl<L: LeaseBackend> Creation<L> {
             timer::sleep((self.lease_for / 3).max(timer::SHORTEST)).await;
             for turn in &self.turns {
                 if let Some(lease) = turn.lease {
-                    let _ = turn.leases.extend(turn.key.as_key(), lease, self.lease_for).await;
+                    let _ = self.leases().extend(turn.flight.key(), lease, self.lease_for).await;
                 }
             }
         }
     }
 }
 
-impl<L: LeaseBackend> Turn<L> {
+impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Drop for Creation<L, D> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl<V: Clone> Turn<V> {
     fn is_voided(&self) -> bool {
         self.seat.as_ref().is_some_and(Seat::is_voided)
     }
 
-    async fn release(&mut self) -> Result<Held> {
-        match self.lease {
-            Some(lease) => {
-                let held = self.leases.release(self.key.as_key(), lease).await;
-                self.lease = None;
-                held
-            }
-            None => Ok(Held::Kept),
-        }
-    }
-
-    fn land(&mut self, landing: Landing<L::Value>) {
+    fn land(&mut self, landing: Landing<V>) {
         if let Some(seat) = self.seat.take() {
             seat.land(landing);
         }
-    }
-
-    fn give_back(&mut self) {
-        self.lease
-            .take()
-            .into_iter()
-            .for_each(|lease| self.leases.abandon(self.key.as_key(), lease));
-    }
-}
-
-impl<L: LeaseBackend> Drop for Turn<L> {
-    fn drop(&mut self) {
-        self.give_back();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Driving the protocol for one key.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use dogpile_core::{
@@ -30,7 +30,9 @@ where
     let mut caller = Caller::new(dogpile, request, stale, false);
     match caller.until_settled().await? {
         Settled::Served(served) => Ok(served),
-        Settled::Turn { creation, .. } => {
+        Settled::Turn { lease, seat, .. } => {
+            let mut creation = Creation::new(dogpile, request.lease_for);
+            creation.add(lease, seat, caller.stale.as_ref());
             Ok(Served { entry: creation.run(create).await?, by: ServedBy::Created })
         }
     }
@@ -49,10 +51,13 @@ where
     Fut: Future<Output = Result<Made<L::Value>>> + Send + 'static,
 {
     let mut caller = Caller::new(dogpile, request, stale, dogpile.options.background);
-    let (creation, flight, background) = match caller.until_settled().await? {
+    let (lease, seat, background) = match caller.until_settled().await? {
         Settled::Served(served) => return Ok(served),
-        Settled::Turn { creation, flight, background } => (creation, flight, background),
+        Settled::Turn { lease, seat, background } => (lease, seat, background),
     };
+    let flight = Arc::clone(seat.flight());
+    let mut creation = Creation::new(dogpile.clone(), request.lease_for);
+    creation.add(lease, seat, caller.stale.as_ref());
     // Its failure is told through the flight; a background creation has nobody else to tell.
     let task = async move {
         if let Err(error) = creation.run(create).await {
@@ -77,7 +82,7 @@ where
 /// How far the protocol goes without a creator.
 enum Settled<L: LeaseBackend> {
     Served(Served<L::Value>),
-    Turn { creation: Creation<L>, flight: Arc<Flight<L::Value>>, background: bool },
+    Turn { lease: Lease, seat: Seat<L::Value>, background: bool },
 }
 
 /// One caller, and what it has in its hands.
@@ -85,7 +90,8 @@ struct Caller<'a, L: LeaseBackend> {
     dogpile: &'a Dogpile<L>,
     request: &'a Request<'a>,
     machine: Machine,
-    deadline: Option<Instant>,
+    /// How long it waits at most, from when it first has to.
+    deadline: OnceLock<Option<Instant>>,
     stale: Option<Entry<L::Value>>,
     seat: Option<Seat<L::Value>>,
     flight: Option<Arc<Flight<L::Value>>>,
@@ -106,7 +112,7 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
             dogpile,
             request,
             machine: Machine::new(request.serve_stale, background),
-            deadline: Instant::now().checked_add(request.wait_for),
+            deadline: OnceLock::new(),
             stale,
             seat: None,
             flight: None,
@@ -123,17 +129,14 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
             let event = match step {
                 Step::Join => self.join(),
                 Step::Ask => self.ask().await,
-                Step::Follow => self.wait_for_leader().await?,
-                Step::WaitElsewhere => self.wait_elsewhere().await,
+                // Boxed, so that who creates moves no future that is only there for those who wait.
+                Step::Follow => Box::pin(self.wait_for_leader()).await?,
+                Step::WaitElsewhere => Box::pin(self.wait_elsewhere()).await,
                 Step::Create | Step::CreateInBackground => {
                     match (self.seat.take(), self.lease.take()) {
                         (Some(seat), Some(lease)) => {
-                            let flight = Arc::clone(seat.flight());
-                            let mut creation =
-                                Creation::new(self.dogpile.clone(), self.request.lease_for);
-                            creation.add(self.request.key, lease, seat, self.stale.as_ref());
                             let background = step == Step::CreateInBackground;
-                            return Ok(Settled::Turn { creation, flight, background });
+                            return Ok(Settled::Turn { lease, seat, background });
                         }
                         _ => Event::LeaderGone,
                     }
@@ -243,12 +246,12 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
             return Ok(Some(sight));
         }
         let _waiting = reentrant::wait_for(flight.turn())?;
-        Ok(timer::until(self.deadline, Flight::follow(flight, accept_stale)).await)
+        Ok(timer::until(self.deadline(), Flight::follow(flight, accept_stale)).await)
     }
 
     async fn wait_elsewhere(&self) -> Event {
         let left = self
-            .deadline
+            .deadline()
             .map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return Event::Expired;
@@ -257,6 +260,10 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
         let bound = Instant::now().checked_add(at_most);
         let _ = timer::until(bound, self.dogpile.leases.wait(self.request.key, at_most)).await;
         Event::Woken
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        *self.deadline.get_or_init(|| Instant::now().checked_add(self.request.wait_for))
     }
 
     fn timed_out(&self) -> Error {

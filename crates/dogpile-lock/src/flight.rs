@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use dogpile_core::{Entry, Error, ErrorKind, Key, KeyBuf};
+use hashbrown::HashTable;
 
 use crate::primitive::{Arc, Mutex, lock};
 use crate::reentrant::Turn;
@@ -18,7 +19,8 @@ pub(crate) struct Flights<V> {
 }
 
 struct Shard<V> {
-    flights: HashMap<KeyBuf, Arc<Flight<V>>>,
+    /// By the hash of their key, which each remembers.
+    flights: HashTable<Arc<Flight<V>>>,
     /// How many writes of a key are under way.
     writes: HashMap<KeyBuf, u32>,
     /// The groups that are being removed.
@@ -27,13 +29,14 @@ struct Shard<V> {
 
 impl<V> Default for Shard<V> {
     fn default() -> Self {
-        Self { flights: HashMap::new(), writes: HashMap::new(), group_writes: Vec::new() }
+        Self { flights: HashTable::new(), writes: HashMap::new(), group_writes: Vec::new() }
     }
 }
 
 /// One value on its way.
 pub(crate) struct Flight<V> {
     key: KeyBuf,
+    hash: u64,
     state: Mutex<State<V>>,
     turn: Arc<Turn>,
     /// How many creators of this key have panicked one after the other before this flight.
@@ -90,13 +93,13 @@ impl<V> Flights<V> {
     where
         V: Clone,
     {
-        let mut shard = lock(flights.shard(key));
-        let key = KeyBuf::from(key);
-        if let Some(flight) = shard.flights.get(&key) {
+        let hash = flights.hash(key);
+        let mut shard = lock(flights.shard(hash));
+        if let Some(flight) = shard.flights.find(hash, |flight| flight.key.as_key() == key) {
             return Place::Follower(Arc::clone(flight));
         }
+        let key = KeyBuf::from(key);
         let flight = Arc::new(Flight {
-            key: key.clone(),
             state: Mutex::new(State {
                 stale: None,
                 voided: shard.is_written(&key),
@@ -104,16 +107,20 @@ impl<V> Flights<V> {
                 followers: HashMap::new(),
                 next_follower: 0,
             }),
+            key,
+            hash,
             turn: Arc::new(Turn::default()),
             panics,
         });
-        shard.flights.insert(key, Arc::clone(&flight));
+        shard.flights.insert_unique(hash, Arc::clone(&flight), |flight| flight.hash);
         Place::Leader(Seat { flights: Arc::clone(flights), flight, landed: false })
     }
 
     /// Whether somebody in this process is at a key.
     pub(crate) fn contains(&self, key: Key<'_>) -> bool {
-        lock(self.shard(key)).flights.contains_key(&KeyBuf::from(key))
+        let hash = self.hash(key);
+        let shard = lock(self.shard(hash));
+        shard.flights.find(hash, |flight| flight.key.as_key() == key).is_some()
     }
 
     /// Announces a write of these keys, or of a whole group, until the guard is dropped: flights that
@@ -129,18 +136,23 @@ impl<V> Flights<V> {
         write
     }
 
-    fn shard(&self, key: Key<'_>) -> &Mutex<Shard<V>> {
-        let number = self.hasher.hash_one(key) % self.shards.len() as u64;
+    fn hash(&self, key: Key<'_>) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    fn shard(&self, hash: u64) -> &Mutex<Shard<V>> {
+        let number = hash % self.shards.len() as u64;
         &self.shards[usize::try_from(number).unwrap_or_default()]
     }
 
     fn remove(&self, flight: &Arc<Flight<V>>) {
-        let mut shard = lock(self.shard(flight.key.as_key()));
+        let mut shard = lock(self.shard(flight.hash));
         // A voided flight has left the table already, and another may have taken its place.
-        if shard.flights.get(&flight.key).is_some_and(|present| Arc::ptr_eq(present, flight)) {
-            shard.flights.remove(&flight.key);
+        let present = shard.flights.find_entry(flight.hash, |present| Arc::ptr_eq(present, flight));
+        if let Ok(present) = present {
+            present.remove();
             if shard.flights.is_empty() && shard.flights.capacity() > 64 {
-                shard.flights.shrink_to_fit();
+                shard.flights.shrink_to(0, |flight| flight.hash);
             }
         }
     }
@@ -153,19 +165,16 @@ impl<V> Shard<V> {
             || group.is_some_and(|group| self.group_writes.iter().any(|it| **it == *group))
     }
 
-    /// Takes the flight of a key out of the table. Mostly there is none anywhere, and an empty table
-    /// would still hash the key to find that out.
-    fn void_one(&mut self, key: &KeyBuf) {
-        if !self.flights.is_empty()
-            && let Some(flight) = self.flights.remove(key)
-        {
-            lock(&flight.state).voided = true;
+    /// Takes the flight of a key out of the table.
+    fn void_one(&mut self, hash: u64, key: &KeyBuf) {
+        if let Ok(flight) = self.flights.find_entry(hash, |flight| flight.key == *key) {
+            lock(&flight.remove().0.state).voided = true;
         }
     }
 
     /// Takes the flights out of the table that a write concerns.
     fn void(&mut self, concerned: impl Fn(Key<'_>) -> bool) {
-        for (_, flight) in self.flights.extract_if(|key, _| concerned(key.as_key())) {
+        for flight in self.flights.extract_if(|flight| concerned(flight.key.as_key())) {
             lock(&flight.state).voided = true;
         }
     }
@@ -181,9 +190,10 @@ pub(crate) struct Write<'a, V> {
 impl<V> Write<'_, V> {
     fn announce(&self) {
         for key in &self.keys {
-            let mut shard = lock(self.flights.shard(key.as_key()));
+            let hash = self.flights.hash(key.as_key());
+            let mut shard = lock(self.flights.shard(hash));
             *shard.writes.entry(key.clone()).or_default() += 1;
-            shard.void_one(key);
+            shard.void_one(hash, key);
         }
         if let Some(group) = &self.group {
             for shard in &self.flights.shards {
@@ -198,14 +208,15 @@ impl<V> Write<'_, V> {
 impl<V> Drop for Write<'_, V> {
     fn drop(&mut self) {
         for key in &self.keys {
-            let mut shard = lock(self.flights.shard(key.as_key()));
+            let hash = self.flights.hash(key.as_key());
+            let mut shard = lock(self.flights.shard(hash));
             if let Some(writers) = shard.writes.get_mut(key) {
                 *writers -= 1;
                 if *writers == 0 {
                     shard.writes.remove(key);
                 }
             }
-            shard.void_one(key);
+            shard.void_one(hash, key);
         }
         if let Some(group) = &self.group {
             for shard in &self.flights.shards {
@@ -220,6 +231,10 @@ impl<V> Drop for Write<'_, V> {
 }
 
 impl<V> Flight<V> {
+    pub(crate) fn key(&self) -> Key<'_> {
+        self.key.as_key()
+    }
+
     /// What waits for this flight, for [`reentrant`](crate::reentrant).
     pub(crate) fn turn(&self) -> &Arc<Turn> {
         &self.turn

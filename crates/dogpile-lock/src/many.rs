@@ -120,8 +120,8 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
     async fn ask(
         &mut self,
         round: &mut Round<'a, L::Value>,
-    ) -> Result<(Creation<L>, Vec<Key<'a>>)> {
-        let mut creation = Creation::new(self.dogpile.clone(), self.request.lease_for);
+    ) -> Result<(Creation<L, &'a Dogpile<L>>, Vec<Key<'a>>)> {
+        let mut creation = Creation::new(self.dogpile, self.request.lease_for);
         let mut turns = Vec::new();
         if round.leads.is_empty() {
             return Ok((creation, turns));
@@ -150,7 +150,7 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
                     self.serve(key, entry, if waited { ServedBy::Waited } else { ServedBy::Hit });
                 }
                 Answer::Create { lease, stale } => {
-                    creation.add(key, lease, seat, stale.as_ref());
+                    creation.add(lease, seat, stale.as_ref());
                     turns.push(key);
                 }
                 Answer::Busy { stale } => {
@@ -169,7 +169,7 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
 
     async fn create<F, Fut>(
         &mut self,
-        creation: Creation<L>,
+        creation: Creation<L, &'a Dogpile<L>>,
         turns: Vec<Key<'a>>,
         create: &mut F,
     ) -> Result<()>

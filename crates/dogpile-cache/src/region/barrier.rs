@@ -104,31 +104,40 @@ impl Barriers {
 
     /// What all processes know at this moment.
     pub(super) async fn read(&self, group: Option<&[u8]>, clock: &dyn Clock) -> Result<Barrier> {
-        if let Some(shared) = &self.shared {
-            let group = group.map(|group| (group, self.group_or_new(group)));
-            let known = [Some(&self.region), group.as_ref().map(|(_, known)| &**known)];
-            let reading = Reading::start(known, clock.recent());
-            let mut names =
-                vec![shared.name(Invalidation::Soft, None), shared.name(Invalidation::Hard, None)];
-            if let Some((group, _)) = &group {
-                names.push(shared.name(Invalidation::Soft, Some(group)));
-                names.push(shared.name(Invalidation::Hard, Some(group)));
-            }
-            let moments = shared.read(&names).await?;
-            let barrier = |at: usize| Barrier {
-                stale: moments.get(at).copied().unwrap_or_default(),
-                dead: moments.get(at + 1).copied().unwrap_or_default(),
-            };
-            self.region.raise(barrier(0));
-            if let Some((_, known)) = &group {
-                known.raise(barrier(2));
-            }
-            reading.done();
-            return Ok(group.map_or(self.region.barrier(), |(_, known)| {
-                self.region.barrier().max(known.barrier())
-            }));
+        match &self.shared {
+            // Boxed, so that who shares nothing moves no future that is only there for who does.
+            Some(shared) => Box::pin(self.read_shared(shared, group, clock)).await,
+            None => Ok(self.present(group)),
         }
-        Ok(self.present(group))
+    }
+
+    async fn read_shared(
+        &self,
+        shared: &Shared,
+        group: Option<&[u8]>,
+        clock: &dyn Clock,
+    ) -> Result<Barrier> {
+        let group = group.map(|group| (group, self.group_or_new(group)));
+        let known = [Some(&self.region), group.as_ref().map(|(_, known)| &**known)];
+        let reading = Reading::start(known, clock.recent());
+        let mut names =
+            vec![shared.name(Invalidation::Soft, None), shared.name(Invalidation::Hard, None)];
+        if let Some((group, _)) = &group {
+            names.push(shared.name(Invalidation::Soft, Some(group)));
+            names.push(shared.name(Invalidation::Hard, Some(group)));
+        }
+        let moments = shared.read(&names).await?;
+        let barrier = |at: usize| Barrier {
+            stale: moments.get(at).copied().unwrap_or_default(),
+            dead: moments.get(at + 1).copied().unwrap_or_default(),
+        };
+        self.region.raise(barrier(0));
+        if let Some((_, known)) = &group {
+            known.raise(barrier(2));
+        }
+        reading.done();
+        let region = self.region.barrier();
+        Ok(group.map_or(region, |(_, known)| region.max(known.barrier())))
     }
 
     /// Takes note of a stamp that a value was given.

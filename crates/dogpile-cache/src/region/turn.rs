@@ -81,10 +81,13 @@ impl<R: ReadThrough, C> Region<R, C> {
         let Some(create) = creation.create.take() else { return Err(nothing_made()) };
         let clock = &self.settings.clock;
         let before = self.settings.barriers.present(key.group()).max(barrier);
-        let started = clock.now();
+        // The precise clock is read only for those who want to know.
+        let started = self.settings.observer.is_some().then(|| clock.now());
         let value = create().await.map_err(Error::from_creator)?;
         let finished = clock.now();
-        self.settings.tell(key, Event::Created { took: finished.since(started) });
+        if let Some(started) = started {
+            self.settings.tell(key, Event::Created { took: finished.since(started) });
+        }
         let stamp = self.stamp(key, before, finished).await;
         let made = self.pack(key, call, &value, &stamp);
         creation.made = Some(value);
