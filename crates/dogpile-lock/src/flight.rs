@@ -21,16 +21,23 @@ pub(crate) struct Flights<V> {
 struct Shard<V> {
     /// By the hash of their key, which each remembers.
     flights: HashTable<Arc<Flight<V>>>,
-    /// How many writes of a key are under way.
-    writes: HashMap<KeyBuf, u32>,
+    /// The writes that are under way, by the hash of their key.
+    writes: HashTable<Writers>,
     /// The groups that are being removed.
     group_writes: Vec<Box<[u8]>>,
 }
 
 impl<V> Default for Shard<V> {
     fn default() -> Self {
-        Self { flights: HashTable::new(), writes: HashMap::new(), group_writes: Vec::new() }
+        Self { flights: HashTable::new(), writes: HashTable::new(), group_writes: Vec::new() }
     }
+}
+
+/// How many there are who write a key.
+struct Writers {
+    key: KeyBuf,
+    hash: u64,
+    count: u32,
 }
 
 /// One value on its way.
@@ -98,16 +105,15 @@ impl<V> Flights<V> {
         if let Some(flight) = shard.flights.find(hash, |flight| flight.key.as_key() == key) {
             return Place::Follower(Arc::clone(flight));
         }
-        let key = KeyBuf::from(key);
         let flight = Arc::new(Flight {
             state: Mutex::new(State {
                 stale: None,
-                voided: shard.is_written(&key),
+                voided: shard.is_written(hash, key),
                 landing: None,
                 followers: HashMap::new(),
                 next_follower: 0,
             }),
-            key,
+            key: KeyBuf::from(key),
             hash,
             turn: Arc::new(Turn::default()),
             panics,
@@ -130,7 +136,7 @@ impl<V> Flights<V> {
         keys: impl IntoIterator<Item = Key<'a>>,
         group: Option<&[u8]>,
     ) -> Write<'a, V> {
-        let keys = keys.into_iter().map(KeyBuf::from).collect();
+        let keys = keys.into_iter().map(|key| (self.hash(key), key)).collect();
         let write = Write { flights: self, keys, group: group.map(Into::into) };
         write.announce();
         write
@@ -159,15 +165,15 @@ impl<V> Flights<V> {
 }
 
 impl<V> Shard<V> {
-    fn is_written(&self, key: &KeyBuf) -> bool {
-        let group = key.as_key().group();
-        self.writes.contains_key(key)
+    fn is_written(&self, hash: u64, key: Key<'_>) -> bool {
+        let group = key.group();
+        self.writes.find(hash, |writers| writers.key.as_key() == key).is_some()
             || group.is_some_and(|group| self.group_writes.iter().any(|it| **it == *group))
     }
 
     /// Takes the flight of a key out of the table.
-    fn void_one(&mut self, hash: u64, key: &KeyBuf) {
-        if let Ok(flight) = self.flights.find_entry(hash, |flight| flight.key == *key) {
+    fn void_one(&mut self, hash: u64, key: Key<'_>) {
+        if let Ok(flight) = self.flights.find_entry(hash, |flight| flight.key.as_key() == key) {
             lock(&flight.remove().0.state).voided = true;
         }
     }
@@ -183,16 +189,21 @@ impl<V> Shard<V> {
 /// A write that is under way.
 pub(crate) struct Write<'a, V> {
     flights: &'a Flights<V>,
-    keys: Vec<KeyBuf>,
+    keys: Vec<(u64, Key<'a>)>,
     group: Option<Box<[u8]>>,
 }
 
 impl<V> Write<'_, V> {
     fn announce(&self) {
-        for key in &self.keys {
-            let hash = self.flights.hash(key.as_key());
+        for &(hash, key) in &self.keys {
             let mut shard = lock(self.flights.shard(hash));
-            *shard.writes.entry(key.clone()).or_default() += 1;
+            match shard.writes.find_mut(hash, |writers| writers.key.as_key() == key) {
+                Some(writers) => writers.count += 1,
+                None => {
+                    let writers = Writers { key: KeyBuf::from(key), hash, count: 1 };
+                    shard.writes.insert_unique(hash, writers, |writers| writers.hash);
+                }
+            }
             shard.void_one(hash, key);
         }
         if let Some(group) = &self.group {
@@ -207,13 +218,14 @@ impl<V> Write<'_, V> {
 
 impl<V> Drop for Write<'_, V> {
     fn drop(&mut self) {
-        for key in &self.keys {
-            let hash = self.flights.hash(key.as_key());
+        for &(hash, key) in &self.keys {
             let mut shard = lock(self.flights.shard(hash));
-            if let Some(writers) = shard.writes.get_mut(key) {
-                *writers -= 1;
-                if *writers == 0 {
-                    shard.writes.remove(key);
+            if let Ok(mut writers) =
+                shard.writes.find_entry(hash, |writers| writers.key.as_key() == key)
+            {
+                writers.get_mut().count -= 1;
+                if writers.get().count == 0 {
+                    writers.remove();
                 }
             }
             shard.void_one(hash, key);
