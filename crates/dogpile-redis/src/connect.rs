@@ -94,6 +94,15 @@ impl Connect {
     }
 }
 
+/// TLS needs somebody to have chosen its cryptography for the process; if nobody has, we do.
+fn provide_cryptography() {
+    #[cfg(feature = "tls")]
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Whoever was faster chose.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
 /// A server at an address.
 pub(crate) struct Address {
     client: Client,
@@ -114,6 +123,7 @@ impl Address {
             ProtocolVersion::RESP3 => Protocol::Resp3,
             _ => Protocol::Resp2,
         });
+        provide_cryptography();
         let client = Client::open(info).map_err(|error| {
             refused("a connection of this kind cannot be made; `rediss://` needs the feature `tls`")
                 .with_source(error)
@@ -122,6 +132,7 @@ impl Address {
     }
 
     pub(crate) fn of(client: Client, options: &Connect) -> Self {
+        provide_cryptography();
         let said = match client.get_connection_info().redis_settings().protocol() {
             ProtocolVersion::RESP3 => Protocol::Resp3,
             _ => Protocol::Resp2,

@@ -117,7 +117,7 @@ impl Redis {
 
     pub(crate) fn through(link: Arc<dyn Link>, counts: Arc<Counts>) -> Self {
         Self {
-            wire: Arc::new(Wire { link, counts }),
+            wire: Arc::new(Wire::new(link, counts)),
             hints: Arc::default(),
             settings: Arc::default(),
         }

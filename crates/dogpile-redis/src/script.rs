@@ -6,13 +6,16 @@ use redis::Cmd;
 
 /// A script and its hash, by which a server that has seen it knows it.
 pub(crate) struct Script {
+    /// One bit, another for each script.
+    pub(crate) bit: u32,
     source: &'static str,
     hash: LazyLock<String>,
 }
 
 macro_rules! scripts {
-    ($($name:ident $file:literal)*) => {$(
+    ($($bit:literal $name:ident $file:literal)*) => {$(
         pub(crate) static $name: Script = Script {
+            bit: 1 << $bit,
             source: include_str!(concat!("lua/", $file)),
             hash: LazyLock::new(|| redis::Script::new(include_str!(concat!("lua/", $file))).get_hash().to_owned()),
         };
@@ -20,19 +23,19 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ASK "ask.lua"
-    STORE "store.lua"
-    REMOVE "remove.lua"
-    EXTEND "extend.lua"
-    RELEASE "release.lua"
-    BUMP "bump.lua"
-    ASK_FIELDS "ask_fields.lua"
-    STORE_FIELDS "store_fields.lua"
-    REMOVE_FIELDS "remove_fields.lua"
-    REMOVE_GROUP "remove_group.lua"
-    EXTEND_FIELD "extend_field.lua"
-    RELEASE_FIELD "release_field.lua"
-    LEFT_OF_FIELD "left_of_field.lua"
+    0 ASK "ask.lua"
+    1 STORE "store.lua"
+    2 REMOVE "remove.lua"
+    3 EXTEND "extend.lua"
+    4 RELEASE "release.lua"
+    5 BUMP "bump.lua"
+    6 ASK_FIELDS "ask_fields.lua"
+    7 STORE_FIELDS "store_fields.lua"
+    8 REMOVE_FIELDS "remove_fields.lua"
+    9 REMOVE_GROUP "remove_group.lua"
+    10 EXTEND_FIELD "extend_field.lua"
+    11 RELEASE_FIELD "release_field.lua"
+    12 LEFT_OF_FIELD "left_of_field.lua"
 }
 
 impl Script {

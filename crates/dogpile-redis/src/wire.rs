@@ -1,7 +1,9 @@
 //! Sending commands: counted, grouped by where their keys live, and scripts by their hash.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use dogpile_core::{Error, Result};
 use futures_util::future::join_all;
@@ -34,9 +36,36 @@ impl Request {
 pub(crate) struct Wire {
     pub(crate) link: Arc<dyn Link>,
     pub(crate) counts: Arc<Counts>,
+    /// The scripts that were sent whole, by their bits. A server may have forgotten them since, and a
+    /// cluster has nodes that were not told.
+    told: AtomicU32,
 }
 
 impl Wire {
+    pub(crate) fn new(link: Arc<dyn Link>, counts: Arc<Counts>) -> Self {
+        Self { link, counts, told: AtomicU32::new(0) }
+    }
+
+    /// The command to send: with the source of a script that was not sent before, so that the first
+    /// call costs no round trip more than the others.
+    fn command<'r>(&self, request: &'r Request) -> Cow<'r, Cmd> {
+        match request.script {
+            Some(script) if self.told.load(Relaxed) & script.bit == 0 => {
+                Cow::Owned(script.with_source(&request.command))
+            }
+            _ => Cow::Borrowed(&request.command),
+        }
+    }
+
+    fn answered(&self, request: &Request, reply: &Value) {
+        if let Some(script) = request.script
+            && self.told.load(Relaxed) & script.bit == 0
+            && !matches!(reply, Value::ServerError(_))
+        {
+            self.told.fetch_or(script.bit, Relaxed);
+        }
+    }
+
     pub(crate) fn part_of(&self, key: &[u8]) -> usize {
         self.link.part_of(key)
     }
@@ -53,7 +82,8 @@ impl Wire {
 
     pub(crate) async fn one_as(&self, request: &Request, resend: Resend) -> Result<Value> {
         add(&self.counts.round_trips, 1);
-        let reply = self.link.send(&request.command, resend).await?;
+        let reply = self.link.send(&self.command(request), resend).await?;
+        self.answered(request, &reply);
         match request.script {
             Some(script) if is_unknown_script(&reply) => {
                 add(&self.counts.round_trips, 1);
@@ -70,7 +100,11 @@ impl Wire {
         if let [request] = requests {
             return vec![self.one(request).await];
         }
-        let mut replies = self.once(requests.iter().map(|request| (request.part, &request.command))).await;
+        let commands = requests.iter().map(|request| (request.part, self.command(request)));
+        let mut replies = self.once(commands).await;
+        for (request, reply) in requests.iter().zip(&replies) {
+            reply.iter().for_each(|reply| self.answered(request, reply));
+        }
         let unknown: Vec<_> = (0..requests.len())
             .filter_map(|at| match (&replies[at], requests[at].script) {
                 (Ok(reply), Some(script)) if is_unknown_script(reply) => {
@@ -81,7 +115,8 @@ impl Wire {
             .collect();
         if !unknown.is_empty() {
             add(&self.counts.script_reloads, 1);
-            let again = unknown.iter().map(|(at, command)| (requests[*at].part, command));
+            let again =
+                unknown.iter().map(|(at, command)| (requests[*at].part, Cow::Borrowed(command)));
             let answered = self.once(again).await;
             for ((at, _), reply) in unknown.iter().zip(answered) {
                 replies[*at] = reply;
@@ -90,13 +125,16 @@ impl Wire {
         replies.into_iter().map(|reply| reply.and_then(checked)).collect()
     }
 
-    async fn once<'c>(&self, commands: impl Iterator<Item = (usize, &'c Cmd)>) -> Vec<Result<Value>> {
+    async fn once<'c>(
+        &self,
+        commands: impl Iterator<Item = (usize, Cow<'c, Cmd>)>,
+    ) -> Vec<Result<Value>> {
         let mut parts: BTreeMap<usize, (Vec<usize>, Pipeline)> = BTreeMap::new();
         let mut count = 0;
         for (at, (part, command)) in commands.enumerate() {
             let (places, pipeline) = parts.entry(part).or_default();
             places.push(at);
-            pipeline.add_command(command.clone());
+            pipeline.add_command(command.into_owned());
             count = at + 1;
         }
         add(&self.counts.round_trips, parts.len());
