@@ -5,15 +5,16 @@
 //!     cargo run --release --example once -p dogpile-redis -- --key page --value text --sleep-ms 500 &
 //! done; wait
 //! ```
+#![expect(clippy::print_stdout, reason = "it is what it is for")]
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dogpile_cache::codec::Json;
 use dogpile_cache::{Event, Observe, Region};
-use dogpile_core::{Codec, Error, ErrorKind, KeyBuf, Key, Result};
+use dogpile_core::{Codec, Error, ErrorKind, Key, KeyBuf, Result};
 use dogpile_lock::Dogpile;
 use dogpile_redis::{Envelope, Redis};
 
@@ -93,7 +94,7 @@ struct Seen(Mutex<&'static str>);
 
 impl Seen {
     fn outcome(&self) -> &'static str {
-        *self.0.lock().unwrap()
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,7 +107,7 @@ impl Observe for Seen {
             Event::Waited { .. } => "waited",
             _ => return,
         };
-        *self.0.lock().unwrap() = outcome;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
     }
 }
 
@@ -131,8 +132,9 @@ impl Codec<String> for Form {
         if self.json {
             return Json.decode(stored);
         }
-        String::from_utf8(stored.to_vec())
-            .map_err(|error| Error::new(ErrorKind::Corrupt, "the value is no text").with_source(error))
+        String::from_utf8(stored.to_vec()).map_err(|error| {
+            Error::new(ErrorKind::Corrupt, "the value is no text").with_source(error)
+        })
     }
 }
 

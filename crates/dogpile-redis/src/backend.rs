@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dogpile_core::{
-    Backend, Clock, Entry, Key, Result, SetOptions, SystemClock, Timestamp,
-};
+use dogpile_core::{Backend, Clock, Entry, Key, Result, SetOptions, SystemClock, Timestamp};
 use redis::Value;
 
+use crate::error::refused;
 use crate::layout::{Fields, Plain, Stored, bytes, check_size, is_marker, list, millis};
 use crate::redis::Redis;
 use crate::stats::add;
@@ -37,12 +36,20 @@ impl Redis {
         Fields::new(group, &self.settings.names, &self.wire)
     }
 
-    pub(crate) fn opened(&self, stored: Option<Bytes>, now: Timestamp) -> Result<Option<Entry<Bytes>>> {
+    pub(crate) fn opened(
+        &self,
+        stored: Option<Bytes>,
+        now: Timestamp,
+    ) -> Result<Option<Entry<Bytes>>> {
         stored.map(|stored| self.settings.envelope.decode(stored, now)).transpose()
     }
 
     /// What is stored of an entry, and for how many milliseconds the server has to keep it.
-    pub(crate) fn closed(&self, entry: &Entry<Bytes>, options: &SetOptions) -> Result<(Bytes, Option<u64>)> {
+    pub(crate) fn closed(
+        &self,
+        entry: &Entry<Bytes>,
+        options: &SetOptions,
+    ) -> Result<(Bytes, Option<u64>)> {
         let stored = self.settings.envelope.encode(entry)?;
         check_size(&stored)?;
         let asked = options.keep_for().or(self.settings.keep_for);
@@ -56,6 +63,25 @@ impl Redis {
             }
         };
         Ok((stored, keep.and_then(millis)))
+    }
+
+    /// Asks the server once whether it can let fields expire, where some have to.
+    ///
+    /// A script that calls what the server does not know has done half of its work.
+    pub(crate) async fn check_field_expiry<'s>(
+        &self,
+        mut items: impl Iterator<Item = &'s Stored>,
+    ) -> Result<()> {
+        if !items.any(Stored::expires) {
+            return Ok(());
+        }
+        if self.wire.lets_fields_expire().await? {
+            return Ok(());
+        }
+        Err(refused(
+            "the server cannot let fields of a hash expire: that takes Redis 7.4 or Valkey 9; \
+             leave `with_field_expiry` out",
+        ))
     }
 
     pub(crate) fn in_group(&self, (stored, keep_ms): (Bytes, Option<u64>)) -> Stored {
@@ -102,9 +128,9 @@ impl Redis {
         }
         let groups: Vec<_> =
             groups.into_iter().map(|(group, places)| (self.fields(group), places)).collect();
-        let asked_plain = plain.values().map(|some| {
-            Plain::get_many(&some.iter().map(|(_, place)| place).collect::<Vec<_>>())
-        });
+        let asked_plain = plain
+            .values()
+            .map(|some| Plain::get_many(&some.iter().map(|(_, place)| place).collect::<Vec<_>>()));
         let asked_fields = groups.iter().map(|(fields, places)| {
             fields.get_many(&places.iter().map(|at| keys[*at].as_bytes()).collect::<Vec<_>>())
         });
@@ -197,6 +223,7 @@ impl Backend for Redis {
                 None => requests.push(self.plain(*key).store("", &closed.0, closed.1, publish)),
             }
         }
+        self.check_field_expiry(groups.values().flatten().map(|(_, stored)| stored)).await?;
         for (group, items) in groups {
             let items: Vec<_> = items.iter().map(|(field, stored)| ("", *field, stored)).collect();
             requests.push(self.fields(group).store(self.settings.group_expiry, publish, &items));

@@ -63,7 +63,8 @@ impl Buckets {
     pub fn id(&self, key: Key<'_>) -> Option<u64> {
         let text = |bytes| std::str::from_utf8(bytes).ok();
         let bucket = text(key.group()?)?.strip_prefix(&self.name)?.strip_prefix(':')?;
-        let (bucket, field): (u64, u64) = (bucket.parse().ok()?, text(key.as_bytes())?.parse().ok()?);
+        let (bucket, field): (u64, u64) =
+            (bucket.parse().ok()?, text(key.as_bytes())?.parse().ok()?);
         bucket.checked_mul(self.size.get())?.checked_add(field)
     }
 }

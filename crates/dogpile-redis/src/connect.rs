@@ -181,8 +181,9 @@ pub(crate) async fn open(
         if messages {
             config = config.set_push_sender(push());
         }
-        let tried =
-            speaking(ProtocolVersion::RESP3)?.get_multiplexed_async_connection_with_config(&config).await;
+        let tried = speaking(ProtocolVersion::RESP3)?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await;
         match tried {
             Ok(connection) => return Ok((connection, messages)),
             Err(error) if protocol.is_none() && knows_no_resp3(&error) => {}
@@ -198,5 +199,8 @@ pub(crate) async fn open(
 
 fn knows_no_resp3(error: &redis::RedisError) -> bool {
     let text = error.to_string();
-    error.code() == Some("NOPROTO") || text.contains("unknown command") || text.contains("HELLO") || text.contains("RESP3")
+    error.code() == Some("NOPROTO")
+        || text.contains("unknown command")
+        || text.contains("HELLO")
+        || text.contains("RESP3")
 }

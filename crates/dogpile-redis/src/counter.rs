@@ -74,5 +74,8 @@ fn cause(error: &Error) -> Option<String> {
 }
 
 fn full() -> Error {
-    Error::new(ErrorKind::Refused, "the counter cannot grow further: numbers of the server end at 2^63 - 1")
+    Error::new(
+        ErrorKind::Refused,
+        "the counter cannot grow further: numbers of the server end at 2^63 - 1",
+    )
 }

@@ -14,7 +14,9 @@ pub(crate) fn unconnected(address: &str, error: RedisError) -> Error {
     let (kind, what) = match error.kind() {
         Kind::AuthenticationFailed | Kind::InvalidClientConfig => (
             ErrorKind::Refused,
-            format!("the server at {address} does not accept this connection; check user, password, database and TLS"),
+            format!(
+                "the server at {address} does not accept this connection; check user, password, database and TLS"
+            ),
         ),
         Kind::Server(Server::NoPerm) => (ErrorKind::Refused, denied().to_owned()),
         _ => (ErrorKind::Unavailable, format!("the server at {address} cannot be reached")),

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use bytes::Bytes;
-use dogpile_core::{
-    Age, Clock, Codec, Entry, Key, Policy, Result, SystemClock, Timestamp, ToKey,
-};
+use dogpile_core::{Age, Clock, Codec, Entry, Key, Policy, Result, SystemClock, Timestamp, ToKey};
 use redis::Value;
 
 use crate::envelope::Envelope;
@@ -59,7 +57,9 @@ impl Redis {
             }
         }
         for (field, stored) in outside {
-            let (Value::BulkString(field), Some(stored)) = (field, bytes(stored)?) else { continue };
+            let (Value::BulkString(field), Some(stored)) = (field, bytes(stored)?) else {
+                continue;
+            };
             if let Some(inside) = fields.get_mut(&field).filter(|inside| is_marker(inside)) {
                 *inside = stored;
             }

@@ -17,10 +17,7 @@ const SLOTS: usize = 8_192;
 
 impl Default for Hints {
     fn default() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            table: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
-        }
+        Self { hasher: RandomState::new(), table: (0..SLOTS).map(|_| AtomicU32::new(0)).collect() }
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dogpile_core::{
-    Age, Answer, Ask, Entry, ErrorKind, Held, Key, KeyBuf, Lease, LeaseBackend, Result, SetOptions,
+    Age, Answer, Ask, Entry, Error, ErrorKind, Held, Key, KeyBuf, Lease, LeaseBackend, Result,
+    SetOptions,
 };
 use redis::Value;
 
@@ -97,7 +98,10 @@ impl LeaseBackend for Redis {
                 }
             }
         }
-        Ok(answers.into_iter().map(|answer| answer.unwrap_or(Answer::Busy { stale: None })).collect())
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or(Answer::Busy { stale: None }))
+            .collect())
     }
 
     async fn fill(
@@ -123,12 +127,7 @@ impl LeaseBackend for Redis {
         for (at, (key, lease, entry)) in fills.iter().enumerate() {
             let closed = match self.closed(entry, options) {
                 Ok(closed) => closed,
-                Err(error) => {
-                    for (key, lease, _) in fills {
-                        let _ = self.release(*key, *lease).await;
-                    }
-                    return Err(error);
-                }
+                Err(error) => return self.released(fills, error).await,
             };
             let token = written(lease.token());
             match self.place(*key) {
@@ -142,18 +141,23 @@ impl LeaseBackend for Redis {
                 }
             }
         }
+        let stored = groups.values().flatten().map(|(_, _, _, stored, _)| stored);
+        if let Err(error) = self.check_field_expiry(stored).await {
+            return self.released(fills, error).await;
+        }
         let singles = requests.len();
         for group in groups.values() {
-            let items: Vec<_> =
-                group.iter().map(|(_, token, field, stored, _)| (&**token, *field, stored)).collect();
+            let items: Vec<_> = group
+                .iter()
+                .map(|(_, token, field, stored, _)| (&**token, *field, stored))
+                .collect();
             let Some((.., fields)) = group.first() else { continue };
             requests.push(fields.store(self.settings.group_expiry, publish, &items));
             places.push(group.iter().map(|(at, ..)| *at).collect());
         }
         let replies = if requests.is_empty() { Vec::new() } else { self.wire.all(&requests).await };
         for (nth, (places, reply)) in places.into_iter().zip(replies).enumerate() {
-            let replies =
-                if nth < singles { vec![reply?] } else { list(reply?, places.len())? };
+            let replies = if nth < singles { vec![reply?] } else { list(reply?, places.len())? };
             for (at, reply) in places.into_iter().zip(replies) {
                 match done(&reply)? {
                     true => held[at] = Held::Kept,
@@ -206,6 +210,19 @@ struct Wanted {
 }
 
 impl Redis {
+    /// The error that keeps values from being stored, after their leases were ended.
+    async fn released(
+        &self,
+        fills: &[(Key<'_>, Lease, Entry<Bytes>)],
+        error: Error,
+    ) -> Result<Vec<Held>> {
+        for (key, lease, _) in fills {
+            // A lease has an end, and the first error is the one that matters.
+            let _ = self.release(*key, *lease).await;
+        }
+        Err(error)
+    }
+
     async fn held(&self, request: &Request) -> Result<Held> {
         Ok(if done(&self.wire.one(request).await?)? { Held::Kept } else { Held::Lost })
     }
@@ -269,9 +286,7 @@ impl Redis {
         for ((group, ms), group_of) in groups {
             let asked: Vec<_> = group_of
                 .iter()
-                .map(|wanted| {
-                    (&*written[wanted.at], asks[wanted.at].key.as_bytes(), &*wanted.seen)
-                })
+                .map(|wanted| (&*written[wanted.at], asks[wanted.at].key.as_bytes(), &*wanted.seen))
                 .collect();
             requests.push(self.fields(group).ask(ms, &asked));
             order.push(group_of);
@@ -313,8 +328,7 @@ impl Redis {
         let place = self.place(key);
         // Python's locks are given back without a word.
         let hears = self.settings.names.lock_prefix.is_none();
-        let listening =
-            if hears { listen(&self.wire.link, &place.channel()) } else { None };
+        let listening = if hears { listen(&self.wire.link, &place.channel()) } else { None };
         let Some(listening) = listening else { return self.poll(&place, deadline).await };
         let woken = listening.channel.woken();
         tokio::pin!(woken);
@@ -393,10 +407,9 @@ impl Said {
 
     fn answer(self, token: u128, seen: Option<Entry<Bytes>>) -> Answer<Bytes> {
         match self {
-            Self::Granted { gone } => Answer::Create {
-                lease: Lease::new(token),
-                stale: seen.filter(|_| !gone),
-            },
+            Self::Granted { gone } => {
+                Answer::Create { lease: Lease::new(token), stale: seen.filter(|_| !gone) }
+            }
             Self::Taken { gone } => Answer::Busy { stale: seen.filter(|_| !gone) },
             Self::Changed(_) => Answer::Busy { stale: seen },
         }
@@ -435,9 +448,8 @@ impl Place<'_> {
             Self::Field(..) => {
                 let now = ask.freshness.now().as_millis();
                 let ends = std::str::from_utf8(holder).ok().and_then(|text| text.split_once(':'));
-                ends.and_then(|(_, ends)| ends.parse::<u64>().ok()).is_some_and(|ends| {
-                    ends > now && ends - now <= lease_millis(ask.lease_for)
-                })
+                ends.and_then(|(_, ends)| ends.parse::<u64>().ok())
+                    .is_some_and(|ends| ends > now && ends - now <= lease_millis(ask.lease_for))
             }
         }
     }

@@ -39,11 +39,12 @@ pub(crate) struct Wire {
     /// The scripts that were sent whole, by their bits. A server may have forgotten them since, and a
     /// cluster has nodes that were not told.
     told: AtomicU32,
+    fields_expire: tokio::sync::OnceCell<bool>,
 }
 
 impl Wire {
     pub(crate) fn new(link: Arc<dyn Link>, counts: Arc<Counts>) -> Self {
-        Self { link, counts, told: AtomicU32::new(0) }
+        Self { link, counts, told: AtomicU32::new(0), fields_expire: tokio::sync::OnceCell::new() }
     }
 
     /// The command to send: with the source of a script that was not sent before, so that the first
@@ -68,6 +69,19 @@ impl Wire {
 
     pub(crate) fn part_of(&self, key: &[u8]) -> usize {
         self.link.part_of(key)
+    }
+
+    /// Whether the server knows `HPEXPIRE`. It is asked once.
+    pub(crate) async fn lets_fields_expire(&self) -> Result<bool> {
+        let ask = || async {
+            let mut cmd = redis::cmd("COMMAND");
+            cmd.arg("INFO").arg("HPEXPIRE");
+            let reply = self.one(&Request::new(0, cmd)).await?;
+            Ok(
+                matches!(reply, Value::Array(commands) if !matches!(commands[..], [Value::Nil] | [])),
+            )
+        };
+        self.fields_expire.get_or_try_init(ask).await.copied()
     }
 
     /// The command to publish with, or nothing.

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::names::{Names, beside};
 use super::{lease_millis, millis};
 use crate::script::{
-    ASK_FIELDS, EXTEND_FIELD, LEFT_OF_FIELD, RELEASE_FIELD, REMOVE_FIELDS, REMOVE_GROUP, Script,
-    STORE_FIELDS,
+    ASK_FIELDS, EXTEND_FIELD, LEFT_OF_FIELD, RELEASE_FIELD, REMOVE_FIELDS, REMOVE_GROUP,
+    STORE_FIELDS, Script,
 };
 use crate::wire::{Request, Wire};
 
@@ -47,6 +47,11 @@ impl Stored {
             true => Self { inside: Bytes::from_static(MARKER), outside: Some(stored), keep_ms },
             false => Self { inside: stored, outside: None, keep_ms },
         }
+    }
+
+    /// Whether the server has to drop it by itself.
+    pub(crate) const fn expires(&self) -> bool {
+        self.keep_ms.is_some()
     }
 
     pub(crate) const fn is_outside(&self) -> bool {
@@ -180,7 +185,11 @@ impl Fields {
         })
     }
 
-    fn of_lease(&self, script: &'static Script, arguments: impl FnOnce(&mut redis::Cmd)) -> Request {
+    fn of_lease(
+        &self,
+        script: &'static Script,
+        arguments: impl FnOnce(&mut redis::Cmd),
+    ) -> Request {
         let mut cmd = script.call(&[&self.leases]);
         arguments(&mut cmd);
         Request::script(self.part, script, cmd)

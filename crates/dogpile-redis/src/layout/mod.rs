@@ -65,6 +65,7 @@ pub(crate) fn check_size(stored: &Bytes) -> Result<()> {
     if stored.len() <= MOST {
         return Ok(());
     }
-    let what = format!("the stored form has {} bytes, and a server keeps at most {MOST}", stored.len());
+    let what =
+        format!("the stored form has {} bytes, and a server keeps at most {MOST}", stored.len());
     Err(Error::new(ErrorKind::TooLarge, what))
 }

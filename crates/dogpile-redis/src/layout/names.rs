@@ -112,9 +112,30 @@ mod tests {
     fn no_two_things_share_a_key() {
         let names = Names::default();
         let odd: Vec<&[u8]> = vec![
-            b"", b"a", b"{a}", b"{a}:lease", b"a:lease", b"a:lease\0", b"a:lease\0\0", b"{a}::lease",
-            b"a}b", b"{~}a}b", b"{~}{~}a}b", b"{}", b"}", b"a{}b", b"a:fields", b"a:fields\0", b"{~}", b"~",
-            b"{a:fields}:lease", b"{a:fields}:large", b"a:1:count", b"::count", b"a::count", b"{",
+            b"",
+            b"a",
+            b"{a}",
+            b"{a}:lease",
+            b"a:lease",
+            b"a:lease\0",
+            b"a:lease\0\0",
+            b"{a}::lease",
+            b"a}b",
+            b"{~}a}b",
+            b"{~}{~}a}b",
+            b"{}",
+            b"}",
+            b"a{}b",
+            b"a:fields",
+            b"a:fields\0",
+            b"{~}",
+            b"~",
+            b"{a:fields}:lease",
+            b"{a:fields}:large",
+            b"a:1:count",
+            b"::count",
+            b"a::count",
+            b"{",
         ];
         let mut seen = HashSet::new();
         for name in &odd {
@@ -122,7 +143,11 @@ mod tests {
             let lease = names.lease(&value);
             let hash = names.group(name);
             for key in [value, lease, beside(&hash, b":lease"), beside(&hash, b":large"), hash] {
-                assert!(seen.insert(key.clone()), "{:?} is used twice", String::from_utf8_lossy(&key));
+                assert!(
+                    seen.insert(key.clone()),
+                    "{:?} is used twice",
+                    String::from_utf8_lossy(&key)
+                );
             }
             assert!(seen.insert(names.counter(None, name)), "{name:?}");
         }

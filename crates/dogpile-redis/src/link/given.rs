@@ -25,9 +25,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Link for Given<C> {
     }
 
     fn send<'a>(&'a self, command: &'a Cmd, _: Resend) -> BoxFuture<'a, Result<Value>> {
-        Box::pin(async move {
-            self.0.clone().req_packed_command(command).await.map_err(told)
-        })
+        Box::pin(async move { self.0.clone().req_packed_command(command).await.map_err(told) })
     }
 
     fn send_many<'a>(

@@ -162,7 +162,9 @@ impl Single {
             None => true,
             Some(error) => {
                 error.is_io_error() && !error.is_timeout() && resend == Resend::May
-                    || matches!(error.retry_method(), RetryMethod::Reconnect) && resend == Resend::May && !error.is_timeout()
+                    || matches!(error.retry_method(), RetryMethod::Reconnect)
+                        && resend == Resend::May
+                        && !error.is_timeout()
             }
         };
         match error {
@@ -187,7 +189,10 @@ impl Single {
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(self.options.total_timeout, work).await.unwrap_or_else(|_| {
             let allowed = self.options.total_timeout;
-            Err(Error::new(ErrorKind::TimedOut, format!("the server did not answer within {allowed:?}")))
+            Err(Error::new(
+                ErrorKind::TimedOut,
+                format!("the server did not answer within {allowed:?}"),
+            ))
         })
     }
 }

@@ -46,3 +46,14 @@ pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(Server::start)
 }
+
+/// A connection to it.
+pub(crate) async fn open() -> dogpile_redis::Redis {
+    dogpile_redis::Redis::connect(&server().url()).await.unwrap()
+}
+
+/// A connection for what only the server itself can tell.
+pub(crate) async fn ask() -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(server().url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}

@@ -32,8 +32,13 @@ impl Backend for Fields {
         let keys: Vec<_> = keys.iter().copied().map(to_field).collect();
         self.0.get_many(&keys).await
     }
-    async fn set_many(&self, items: &[(Key<'_>, Entry<Bytes>)], options: &SetOptions) -> Result<()> {
-        let items: Vec<_> = items.iter().map(|(key, entry)| (to_field(*key), entry.clone())).collect();
+    async fn set_many(
+        &self,
+        items: &[(Key<'_>, Entry<Bytes>)],
+        options: &SetOptions,
+    ) -> Result<()> {
+        let items: Vec<_> =
+            items.iter().map(|(key, entry)| (to_field(*key), entry.clone())).collect();
         self.0.set_many(&items, options).await
     }
     async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
@@ -53,12 +58,24 @@ impl LeaseBackend for Fields {
         let asks: Vec<_> = asks.iter().map(ask).collect();
         self.0.get_or_lease_many(&asks).await
     }
-    async fn fill(&self, key: Key<'_>, lease: Lease, entry: Entry<Bytes>, options: &SetOptions) -> Result<Held> {
+    async fn fill(
+        &self,
+        key: Key<'_>,
+        lease: Lease,
+        entry: Entry<Bytes>,
+        options: &SetOptions,
+    ) -> Result<Held> {
         self.0.fill(to_field(key), lease, entry, options).await
     }
-    async fn fill_many(&self, fills: &[(Key<'_>, Lease, Entry<Bytes>)], options: &SetOptions) -> Result<Vec<Held>> {
-        let fills: Vec<_> =
-            fills.iter().map(|(key, lease, entry)| (to_field(*key), *lease, entry.clone())).collect();
+    async fn fill_many(
+        &self,
+        fills: &[(Key<'_>, Lease, Entry<Bytes>)],
+        options: &SetOptions,
+    ) -> Result<Vec<Held>> {
+        let fills: Vec<_> = fills
+            .iter()
+            .map(|(key, lease, entry)| (to_field(*key), *lease, entry.clone()))
+            .collect();
         self.0.fill_many(&fills, options).await
     }
     async fn extend(&self, key: Key<'_>, lease: Lease, lease_for: Duration) -> Result<Held> {
