@@ -1,6 +1,10 @@
 //! What commands travel through: one server, a cluster, or a connection that somebody else made.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod given;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod single;
 
 use std::fmt;
