@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod conformance;
+mod failover;
 #[path = "../single/fields.rs"]
 mod fields;
 #[path = "../support/mod.rs"]

@@ -35,7 +35,7 @@ impl Sentinels {
         wait_until("the master to know its replica", || {
             master.info("slave0").contains("state=online").then_some(())
         });
-        let sentinels: Vec<_> = (0..3).map(|_| sentinel(master.port())).collect();
+        let sentinels: Vec<_> = [800, 3_000, 6_000].map(|ms| sentinel(master.port(), ms)).into();
         let all = Self { servers: [master, replica], sentinels };
         for sentinel in &all.sentinels {
             wait_until("the Sentinels to agree", || {
@@ -82,14 +82,18 @@ impl Sentinels {
     }
 }
 
-fn sentinel(master: u16) -> Sentinel {
+/// A Sentinel that takes the master for dead after so long.
+///
+/// They differ in that, and the first does not wait for the others' opinion: if two stand for election
+/// at the same time, both may lose, and the next election is six seconds later.
+fn sentinel(master: u16, dead_after_ms: u32) -> Sentinel {
     let Some(program) = Kind::Redis.program() else { panic!("no redis-server") };
     for _ in 0..10 {
         let (folder, port) = (Folder::new(), free_port());
         let config = format!(
             "port {port}\nbind 127.0.0.1\n\
-             sentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
-             sentinel down-after-milliseconds {MASTER} 500\n\
+             sentinel monitor {MASTER} 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds {MASTER} {dead_after_ms}\n\
              sentinel failover-timeout {MASTER} 3000\n"
         );
         std::fs::write(folder.join("sentinel.conf"), config).unwrap();
