@@ -18,7 +18,7 @@ pub struct Sentinels {
 struct Sentinel {
     _process: Process,
     port: u16,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// What the Sentinels call the master.
@@ -48,8 +48,10 @@ impl Sentinels {
             });
         }
         for sentinel in &all.sentinels {
-            // Four of these pass before a Sentinel that has not heard of a failover undoes it.
-            let slower = ask(sentinel.port, &["SENTINEL", "DEBUG", "publish-period", "1000"]);
+            // Four such periods pass before a Sentinel that has not heard of a failover undoes it; and
+            // in a failover, a replica that last told of itself five pings ago is no candidate.
+            let slower = ["SENTINEL", "DEBUG", "publish-period", "1000", "ping-period", "400"];
+            let slower = ask(sentinel.port, &slower);
             assert!(slower.is_some(), "a Sentinel does not answer");
         }
         Some(all)
@@ -61,6 +63,12 @@ impl Sentinels {
 
     pub fn ports(&self) -> Vec<u16> {
         self.sentinels.iter().map(|sentinel| sentinel.port).collect()
+    }
+
+    /// What they say happened.
+    pub fn logs(&self) -> String {
+        let log = |sentinel: &Sentinel| std::fs::read_to_string(sentinel.folder.join("log"));
+        self.sentinels.iter().map(|sentinel| log(sentinel).unwrap_or_default()).collect()
     }
 
     /// The server that the first Sentinel calls the master.
@@ -94,6 +102,7 @@ fn sentinel(master: u16, dead_after_ms: u32) -> Sentinel {
             "port {port}\nbind 127.0.0.1\n\
              sentinel monitor {MASTER} 127.0.0.1 {master} 1\n\
              sentinel down-after-milliseconds {MASTER} {dead_after_ms}\n\
+             logfile log\n\
              sentinel failover-timeout {MASTER} 3000\n"
         );
         std::fs::write(folder.join("sentinel.conf"), config).unwrap();
@@ -110,7 +119,7 @@ fn sentinel(master: u16, dead_after_ms: u32) -> Sentinel {
             ask(port, &command).map(|_| true).or((!process.is_running()).then_some(false))
         });
         if up {
-            return Sentinel { _process: process, port, _folder: folder };
+            return Sentinel { _process: process, port, folder };
         }
     }
     panic!("no Sentinel starts");
