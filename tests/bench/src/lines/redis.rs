@@ -1,0 +1,273 @@
+//! Redis on the same machine: what a region adds to the bare client, and what groups save.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cached::{AsyncRedisCache, ConcurrentCachedAsync};
+use dogpile_cache::codec::MsgPack;
+use dogpile_cache::{Field, Region};
+use dogpile_core::Policy;
+use dogpile_lock::Dogpile;
+use dogpile_redis::Redis;
+use futures_util::future::join_all;
+use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use serde::{Deserialize, Serialize};
+
+use super::Measured;
+use super::hit::compare;
+use crate::arguments::Settings;
+use crate::keys::names;
+use crate::report::{Bar, Row};
+use crate::timing::{self, Contestant, take_turns};
+
+const KEYS: usize = 256;
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub(super) type Cache = Region<Dogpile<Redis>, MsgPack>;
+
+/// A server of our own, stopped with the program however that ends: the shell waits for its input.
+pub(super) struct Server {
+    _child: Child,
+    pub(super) url: String,
+}
+
+const RUN: &str = r#""$@" >/dev/null & server=$!; read -r _; kill $server; wait $server"#;
+
+impl Server {
+    pub(super) fn start() -> Result<Self, Box<dyn Error>> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let server = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--port"];
+        let child = Command::new("sh")
+            .args(["-c", RUN, "sh"])
+            .args(server)
+            .arg(port.to_string())
+            .stdin(Stdio::piped())
+            .spawn()?;
+        let server = Self { _child: child, url: format!("redis://127.0.0.1:{port}/") };
+        let client = redis::Client::open(&*server.url)?;
+        for _ in 0..500 {
+            if client.get_connection().is_ok() {
+                return Ok(server);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err("redis-server does not answer: is it installed?".into())
+    }
+}
+
+pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
+    let server = Server::start()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut rows = Vec::new();
+    for tasks in [1, 64] {
+        rows.extend(hits(&runtime, &server, settings, tasks)?);
+    }
+    rows.push(lazy(&runtime, &server, settings)?);
+    rows.push(many(&runtime, &server, settings)?);
+    Ok(rows.into())
+}
+
+struct Three {
+    region: Cache,
+    bare: MultiplexedConnection,
+    cached: AsyncRedisCache<String, String>,
+}
+
+impl Three {
+    async fn connect(server: &Server) -> Result<Self, Box<dyn Error>> {
+        let redis = Redis::connect(&server.url).await?;
+        let bare = redis::Client::open(&*server.url)?.get_multiplexed_async_connection().await?;
+        let cached = AsyncRedisCache::builder("cached")
+            .ttl(HOUR)
+            .connection_string(&server.url)
+            .build()
+            .await?;
+        let region = Region::new(Dogpile::leased(redis), MsgPack).expires_after(HOUR);
+        let three = Self { region, bare, cached };
+        for name in names(KEYS) {
+            let value = "v".repeat(1024);
+            three.region.set(&*name, &value).await?;
+            three.bare.clone().set::<_, _, ()>(format!("bare {name}"), &value).await?;
+            three.cached.async_cache_set(name, value).await?;
+        }
+        Ok(three)
+    }
+}
+
+/// Hits of 1 KiB by so many tasks at once, all on one connection.
+fn hits(
+    runtime: &tokio::runtime::Runtime,
+    server: &Server,
+    settings: Settings,
+    tasks: usize,
+) -> Result<Vec<Row>, Box<dyn Error>> {
+    let three = runtime.block_on(Three::connect(server))?;
+    let names = names(KEYS);
+    let bare_names: Vec<_> = names.iter().map(|name| format!("bare {name}")).collect();
+    let each = if tasks == 1 { 200 } else { 40 };
+    let nothing = || async { Err::<String, _>(std::io::Error::other("it is there")) };
+    let (three, names, bare_names, nothing) = (&three, &names, &bare_names, &nothing);
+
+    macro_rules! round {
+        (|$at:ident| $call:expr) => {
+            || {
+                runtime.block_on(join_all((0..tasks).map(|task| async move {
+                    for nth in 0..each {
+                        let $at = (task * 31 + nth * 7) % KEYS;
+                        black_box($call);
+                    }
+                })));
+                (tasks * each) as u64
+            }
+        };
+    }
+    let measured = take_turns(
+        settings.rounds * 20,
+        vec![
+            Contestant::new(
+                "MultiplexedConnection GET",
+                round!(|at| {
+                    let value: Result<String, _> = three.bare.clone().get(&bare_names[at]).await;
+                    assert!(value.is_ok_and(|value| value.len() == 1024));
+                }),
+            ),
+            Contestant::new(
+                "region",
+                round!(|at| {
+                    let value: String =
+                        three.region.get_or_create(&*names[at], nothing).await.unwrap();
+                    assert_eq!(value.len(), 1024);
+                }),
+            ),
+            Contestant::new(
+                "cached AsyncRedisCache",
+                round!(|at| {
+                    let value = three.cached.async_cache_get(&names[at]).await;
+                    assert!(value.is_ok_and(|value| value.is_some()));
+                }),
+            ),
+        ],
+    );
+    let [bare, region, cached] = &measured[..] else { unreachable!() };
+    let name = format!("Redis hit, 1 KiB, {tasks} at once");
+    Ok(vec![
+        throughput(&name, region, bare, Bar::AtLeast(0.9)),
+        throughput(&name, region, cached, Bar::AtLeast(1.0)),
+    ])
+}
+
+/// How much of a peer's throughput ours has.
+fn throughput(name: &str, ours: &timing::Measured, peer: &timing::Measured, bar: Bar) -> Row {
+    let took = compare(name, ours, peer, Bar::None);
+    Row { figure: peer.ratio_to(ours), bar, ..took }
+}
+
+/// What a page shows of an article.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct Article {
+    id: u32,
+    title: String,
+    author: String,
+    tags: Vec<String>,
+    text: String,
+    ratings: Vec<u32>,
+}
+
+impl Article {
+    fn new(id: u32) -> Self {
+        Self {
+            id,
+            title: format!("the title of article {id}"),
+            author: format!("author {}", id % 17),
+            tags: (0..8).map(|tag| format!("tag {tag}")).collect(),
+            text: "text ".repeat(20),
+            ratings: (0..24).map(|rating| rating * id).collect(),
+        }
+    }
+}
+
+/// A group of 1,000 fields of which 10 are shown.
+fn lazy(
+    runtime: &tokio::runtime::Runtime,
+    server: &Server,
+    settings: Settings,
+) -> Result<Row, Box<dyn Error>> {
+    let redis = runtime.block_on(Redis::connect(&server.url))?.with_inline_limit(usize::MAX);
+    let region = Region::new(Dogpile::leased(redis.clone()), MsgPack);
+    let items: Vec<_> = (0..1_000).map(|id| (Field("articles", id), Article::new(id))).collect();
+    runtime.block_on(region.set_many(&items))?;
+    let any = Policy::new();
+    let round = |count: u32| {
+        let (redis, any) = (&redis, &any);
+        move || {
+            let group = runtime.block_on(redis.read_group("articles")).unwrap();
+            for id in 0..count {
+                let article: Option<Article> = group.value(id * (1_000 / count), any, &MsgPack).unwrap();
+                assert!(black_box(article).is_some());
+            }
+            1
+        }
+    };
+    let measured = take_turns(
+        settings.rounds * 6,
+        vec![
+            Contestant::new("decoding all", round(1_000)),
+            Contestant::new("decoding 10", round(10)),
+        ],
+    );
+    let [all, ten] = &measured[..] else { unreachable!() };
+    Ok(compare("group of 1,000 fields, 10 touched", ten, all, Bar::AtMost(0.3)))
+}
+
+/// 100 keys of 10 groups at once.
+fn many(
+    runtime: &tokio::runtime::Runtime,
+    server: &Server,
+    settings: Settings,
+) -> Result<Row, Box<dyn Error>> {
+    let redis = runtime.block_on(Redis::connect(&server.url))?;
+    let mut bare = runtime
+        .block_on(redis::Client::open(&*server.url)?.get_multiplexed_async_connection())?;
+    let region = Region::new(Dogpile::leased(redis), MsgPack).expires_after(HOUR);
+    let groups: Vec<_> = (0..10).map(|group| format!("group {group}")).collect();
+    let keys: Vec<_> =
+        groups.iter().flat_map(|group| (0..10_u32).map(move |id| Field(group, id))).collect();
+    let create = |missing: Vec<&Field<'_, u32>>| {
+        let values: Vec<_> = missing.iter().map(|key| format!("value {}", key.1)).collect();
+        async move { Ok::<_, std::io::Error>(values) }
+    };
+    runtime.block_on(region.get_or_create_many(&keys, create))?;
+    let mut by_hand = || {
+        let mut pipeline = redis::pipe();
+        for group in &groups {
+            let command = pipeline.cmd("HMGET").arg(format!("{group}:fields"));
+            for id in 0..10 {
+                command.arg(format!("({id})"));
+            }
+        }
+        let found: Vec<Vec<Vec<u8>>> = runtime.block_on(pipeline.query_async(&mut bare)).unwrap();
+        for stored in found.iter().flatten() {
+            // A mark and a stamp come before the value.
+            let value: String = rmp_serde::from_slice(&stored[7..]).unwrap();
+            black_box(value);
+        }
+        1
+    };
+    let measured = take_turns(
+        settings.rounds * 20,
+        vec![
+            Contestant::new("HMGET pipelined by hand", &mut by_hand),
+            Contestant::new("get_or_create_many", || {
+                let found = runtime.block_on(region.get_or_create_many(&keys, create)).unwrap();
+                assert_eq!(black_box(found).len(), 100);
+                1
+            }),
+        ],
+    );
+    let [hand, ours] = &measured[..] else { unreachable!() };
+    Ok(compare("100 keys of 10 hashes", ours, hand, Bar::AtMost(1.3)))
+}
