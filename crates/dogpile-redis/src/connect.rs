@@ -95,7 +95,7 @@ impl Connect {
 }
 
 /// TLS needs somebody to have chosen its cryptography for the process; if nobody has, we do.
-fn provide_cryptography() {
+pub(crate) fn provide_cryptography() {
     #[cfg(feature = "tls")]
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Whoever was faster chose.

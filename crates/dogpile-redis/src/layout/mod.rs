@@ -14,6 +14,8 @@ use crate::error::unexpected;
 
 pub use self::hash::GroupExpiry;
 pub(crate) use self::hash::{Fields, Stored, is_marker};
+#[cfg(feature = "cluster")]
+pub(crate) use self::names::tag;
 pub(crate) use self::names::{Names, token_of};
 pub(crate) use self::string::Plain;
 

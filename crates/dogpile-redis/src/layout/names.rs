@@ -72,7 +72,7 @@ pub(crate) fn beside(key: &[u8], tail: &[u8]) -> Vec<u8> {
 }
 
 /// The part of a key that decides its slot, if that is not the whole.
-fn tag(key: &[u8]) -> Option<&[u8]> {
+pub(crate) fn tag(key: &[u8]) -> Option<&[u8]> {
     let open = key.iter().position(|byte| *byte == b'{')?;
     let length = key[open + 1..].iter().position(|byte| *byte == b'}')?;
     (length > 0).then(|| &key[open + 1..open + 1 + length])

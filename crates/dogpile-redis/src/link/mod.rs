@@ -1,7 +1,11 @@
 //! What commands travel through: one server, a cluster, or a connection that somebody else made.
 
 mod batch;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod given;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod single;
 
 use std::fmt;

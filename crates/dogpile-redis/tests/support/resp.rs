@@ -12,7 +12,7 @@ pub enum Reply {
     Nothing,
     Number(i64),
     Bytes(Vec<u8>),
-    List(Vec<Reply>),
+    List(Vec<Self>),
     Error(String),
 }
 

@@ -18,7 +18,7 @@ pub struct Sentinels {
 struct Sentinel {
     _process: Process,
     port: u16,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// What the Sentinels call the master.
@@ -35,7 +35,7 @@ impl Sentinels {
         wait_until("the master to know its replica", || {
             master.info("slave0").contains("state=online").then_some(())
         });
-        let sentinels: Vec<_> = (0..3).map(|_| sentinel(master.port())).collect();
+        let sentinels: Vec<_> = [800, 3_000, 6_000].map(|ms| sentinel(master.port(), ms)).into();
         let all = Self { servers: [master, replica], sentinels };
         for sentinel in &all.sentinels {
             wait_until("the Sentinels to agree", || {
@@ -48,8 +48,10 @@ impl Sentinels {
             });
         }
         for sentinel in &all.sentinels {
-            // Four of these pass before a Sentinel that has not heard of a failover undoes it.
-            let slower = ask(sentinel.port, &["SENTINEL", "DEBUG", "publish-period", "1000"]);
+            // Four such periods pass before a Sentinel that has not heard of a failover undoes it; and
+            // in a failover, a replica that last told of itself five pings ago is no candidate.
+            let slower = ["SENTINEL", "DEBUG", "publish-period", "1000", "ping-period", "400"];
+            let slower = ask(sentinel.port, &slower);
             assert!(slower.is_some(), "a Sentinel does not answer");
         }
         Some(all)
@@ -61,6 +63,12 @@ impl Sentinels {
 
     pub fn ports(&self) -> Vec<u16> {
         self.sentinels.iter().map(|sentinel| sentinel.port).collect()
+    }
+
+    /// What they say happened.
+    pub fn logs(&self) -> String {
+        let log = |sentinel: &Sentinel| std::fs::read_to_string(sentinel.folder.join("log"));
+        self.sentinels.iter().map(|sentinel| log(sentinel).unwrap_or_default()).collect()
     }
 
     /// The server that the first Sentinel calls the master.
@@ -82,14 +90,19 @@ impl Sentinels {
     }
 }
 
-fn sentinel(master: u16) -> Sentinel {
+/// A Sentinel that takes the master for dead after so long.
+///
+/// They differ in that, and the first does not wait for the others' opinion: if two stand for election
+/// at the same time, both may lose, and the next election is six seconds later.
+fn sentinel(master: u16, dead_after_ms: u32) -> Sentinel {
     let Some(program) = Kind::Redis.program() else { panic!("no redis-server") };
     for _ in 0..10 {
         let (folder, port) = (Folder::new(), free_port());
         let config = format!(
             "port {port}\nbind 127.0.0.1\n\
-             sentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
-             sentinel down-after-milliseconds {MASTER} 500\n\
+             sentinel monitor {MASTER} 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds {MASTER} {dead_after_ms}\n\
+             logfile log\n\
              sentinel failover-timeout {MASTER} 3000\n"
         );
         std::fs::write(folder.join("sentinel.conf"), config).unwrap();
@@ -106,7 +119,7 @@ fn sentinel(master: u16) -> Sentinel {
             ask(port, &command).map(|_| true).or((!process.is_running()).then_some(false))
         });
         if up {
-            return Sentinel { _process: process, port, _folder: folder };
+            return Sentinel { _process: process, port, folder };
         }
     }
     panic!("no Sentinel starts");

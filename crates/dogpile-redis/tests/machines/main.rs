@@ -1,0 +1,9 @@
+//! What more than one server has to do with, and servers newer than the usual one.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod conformance;
+mod failover;
+#[path = "../single/fields.rs"]
+mod fields;
+#[path = "../support/mod.rs"]
+mod support;
