@@ -206,7 +206,8 @@ fn lazy(
         move || {
             let group = runtime.block_on(redis.read_group("articles")).unwrap();
             for id in 0..count {
-                let article: Option<Article> = group.value(id * (1_000 / count), any, &Json).unwrap();
+                let article: Option<Article> =
+                    group.value(id * (1_000 / count), any, &Json).unwrap();
                 assert!(black_box(article).is_some());
             }
             1
@@ -230,8 +231,8 @@ fn many(
     settings: Settings,
 ) -> Result<Row, Box<dyn Error>> {
     let redis = runtime.block_on(Redis::connect(&server.url))?;
-    let mut bare = runtime
-        .block_on(redis::Client::open(&*server.url)?.get_multiplexed_async_connection())?;
+    let mut bare =
+        runtime.block_on(redis::Client::open(&*server.url)?.get_multiplexed_async_connection())?;
     let region = Region::new(Dogpile::leased(redis), MsgPack).expires_after(HOUR);
     let groups: Vec<_> = (0..10).map(|group| format!("group {group}")).collect();
     let keys: Vec<_> =

@@ -38,7 +38,12 @@ fn missing(
     let mut workers = start(server, PROCESSES)?;
     let (mut last, mut creations) = (Vec::new(), Vec::new());
     for round in 0..settings.rounds * 2 {
-        let asked = Asked { key: format!("missing {round}"), tasks: TASKS, sleep_ms: 50, ..Asked::default() };
+        let asked = Asked {
+            key: format!("missing {round}"),
+            tasks: TASKS,
+            sleep_ms: 50,
+            ..Asked::default()
+        };
         let answers = Worker::ask_all(&mut workers, &asked)?;
         last.push(answers.iter().map(|answer| answer.ms).fold(0.0, f64::max));
         creations.push(created(counts, &asked.key)?);
@@ -47,7 +52,12 @@ fn missing(
     let details = json!({ "last_ms": last, "creations": creations });
     let name = format!("Redis, {PROCESSES} processes x {TASKS} tasks, missing key, 50 ms creator");
     Ok(vec![
-        ms(format!("{name}: last waiter"), quantile(&last, 0.5), Bar::AtMost(60.0), details.clone()),
+        ms(
+            format!("{name}: last waiter"),
+            quantile(&last, 0.5),
+            Bar::AtMost(60.0),
+            details.clone(),
+        ),
         count(format!("{name}: creations"), most, Bar::AtMost(1.0), details),
     ])
 }
@@ -64,7 +74,13 @@ fn killed(
         let mut workers = start(server, PROCESSES)?;
         let key = format!("killed {round}");
         let mut leader = workers.remove(0);
-        let stuck = Asked { key: key.clone(), tasks: 1, sleep_ms: 60_000, lease_ms: 1_000, ..Asked::default() };
+        let stuck = Asked {
+            key: key.clone(),
+            tasks: 1,
+            sleep_ms: 60_000,
+            lease_ms: 1_000,
+            ..Asked::default()
+        };
         leader.tell(&stuck)?;
         while created(counts, &key)? == 0 {
             std::thread::sleep(Duration::from_millis(1));
@@ -105,7 +121,8 @@ fn slow(
     };
     let answers = Worker::ask_all(&mut workers, &asked)?;
     let last = answers.iter().map(|answer| answer.ms).fold(0.0, f64::max);
-    let name = format!("Redis, {seconds} s creator on {PROCESSES} processes, lease of 1 s: creations");
+    let name =
+        format!("Redis, {seconds} s creator on {PROCESSES} processes, lease of 1 s: creations");
     Ok(count(name, created(counts, "slow")?, Bar::AtMost(1.0), json!({ "last_ms": last })))
 }
 
@@ -135,11 +152,27 @@ fn stale(server: &Server, settings: Settings) -> Result<Row, Box<dyn Error>> {
 }
 
 fn ms(name: String, figure: f64, bar: Bar, details: serde_json::Value) -> Row {
-    Row { name, ours: format!("{figure:.2} ms"), peer: String::new(), figure, unit: " ms", bar, details }
+    Row {
+        name,
+        ours: format!("{figure:.2} ms"),
+        peer: String::new(),
+        figure,
+        unit: " ms",
+        bar,
+        details,
+    }
 }
 
 fn count(name: String, figure: u64, bar: Bar, details: serde_json::Value) -> Row {
-    Row { name, ours: figure.to_string(), peer: String::new(), figure: figure as f64, unit: "", bar, details }
+    Row {
+        name,
+        ours: figure.to_string(),
+        peer: String::new(),
+        figure: figure as f64,
+        unit: "",
+        bar,
+        details,
+    }
 }
 
 fn created(counts: &mut redis::Connection, key: &str) -> Result<u64, Box<dyn Error>> {
@@ -172,7 +205,13 @@ impl Asked {
         let mut words = line.splitn(5, ' ');
         let mut number = || words.next()?.parse::<u64>().ok();
         let (tasks, sleep_ms, lease_ms, expires_ms) = (number()?, number()?, number()?, number()?);
-        Some(Self { key: words.next()?.to_owned(), tasks: tasks as usize, sleep_ms, lease_ms, expires_ms })
+        Some(Self {
+            key: words.next()?.to_owned(),
+            tasks: tasks as usize,
+            sleep_ms,
+            lease_ms,
+            expires_ms,
+        })
     }
 }
 
@@ -219,7 +258,8 @@ impl Worker {
     fn answer(&mut self) -> Result<Told, Box<dyn Error>> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        let (ms, outcome) = line.trim_end().split_once(' ').ok_or_else(|| format!("a process failed: {line}"))?;
+        let (ms, outcome) =
+            line.trim_end().split_once(' ').ok_or_else(|| format!("a process failed: {line}"))?;
         Ok(Told { ms: ms.parse()?, outcome: outcome.to_owned() })
     }
 }
@@ -251,9 +291,11 @@ impl Observe for Last {
 /// What each of the processes does.
 pub(super) fn process(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let url = arguments.first().ok_or("no server")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let redis = runtime.block_on(Redis::connect(url))?;
-    let counts = runtime.block_on(redis::Client::open(&**url)?.get_multiplexed_async_connection())?;
+    let counts =
+        runtime.block_on(redis::Client::open(&**url)?.get_multiplexed_async_connection())?;
     let last = std::sync::Arc::new(Last::default());
     let dogpile = Dogpile::leased(redis);
     println!("0 connected");
