@@ -276,6 +276,16 @@ impl<V: Clone> Seat<V> {
         self.end(landing);
     }
 
+    /// Ends the flight with an entry that was found, of which a copy is made only if somebody follows.
+    pub(crate) fn land_found(mut self, entry: &Entry<V>) {
+        self.flights.remove(&self.flight);
+        // Who follows has a pointer to the flight, and out of the table nobody gets another.
+        if Arc::strong_count(&self.flight) > 1 {
+            self.end(Landing::Entry(entry.clone()));
+        }
+        self.landed = true;
+    }
+
     /// Ends the flight of a creator that panicked: the first time its followers try themselves, the
     /// second time in a row they are told `error`.
     pub(crate) fn land_panicked(mut self, error: Error) {

@@ -16,19 +16,19 @@ use crate::wire::Request;
 /// Where an entry is kept.
 #[derive(Debug)]
 pub(crate) enum Place<'k> {
-    Plain(Plain),
+    Plain(Plain<'k>),
     Field(Fields, &'k [u8]),
 }
 
 impl Redis {
-    pub(crate) fn place<'k>(&self, key: Key<'k>) -> Place<'k> {
+    pub(crate) fn place<'k>(&'k self, key: Key<'k>) -> Place<'k> {
         match key.group() {
             None => Place::Plain(self.plain(key)),
             Some(group) => Place::Field(self.fields(group), key.as_bytes()),
         }
     }
 
-    fn plain(&self, key: Key<'_>) -> Plain {
+    fn plain(&self, key: Key<'_>) -> Plain<'_> {
         Plain::new(key.as_bytes(), &self.settings.names, &self.wire)
     }
 
@@ -104,11 +104,11 @@ impl Redis {
             if !stored.as_deref().is_some_and(is_marker) {
                 return Ok(stored);
             }
-            if let Some(large) = bytes(self.wire.one(&fields.get_large(field)).await?)? {
+            if let Some(large) = bytes(self.wire.one(fields.get_large(field)).await?)? {
                 return Ok(Some(large));
             }
             // It was written again between the two reads.
-            stored = bytes(self.wire.one(&fields.get(field)).await?)?;
+            stored = bytes(self.wire.one(fields.get(field)).await?)?;
         }
         Ok(None)
     }
@@ -175,7 +175,7 @@ impl Redis {
                 Some(large) => Some(large),
                 None => {
                     let field = keys[at].as_bytes();
-                    let again = bytes(self.wire.one(&fields.get(field)).await?)?;
+                    let again = bytes(self.wire.one(fields.get(field)).await?)?;
                     self.unmarked(fields, field, again).await?
                 }
             };
@@ -189,9 +189,9 @@ impl Backend for Redis {
 
     async fn get(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
         let stored = match self.place(key) {
-            Place::Plain(plain) => bytes(self.wire.one(&plain.get()).await?)?,
+            Place::Plain(plain) => bytes(self.wire.one(plain.get()).await?)?,
             Place::Field(fields, field) => {
-                let stored = bytes(self.wire.one(&fields.get(field)).await?)?;
+                let stored = bytes(self.wire.one(fields.get(field)).await?)?;
                 self.unmarked(&fields, field, stored).await?
             }
         };
@@ -248,7 +248,7 @@ impl Backend for Redis {
 
     async fn delete_group(&self, group: &[u8]) -> Result<()> {
         let request = self.fields(group).remove_all(self.wire.publish());
-        self.wire.one(&request).await.map(|_| ())
+        self.wire.one(request).await.map(|_| ())
     }
 }
 

@@ -30,7 +30,7 @@ impl Counter for RedisCounter {
         let mut cmd = redis::cmd("GET");
         cmd.arg(&name);
         let request = Request::new(self.0.wire.part_of(&name), cmd);
-        match self.0.wire.one(&request).await? {
+        match self.0.wire.one(request).await? {
             Value::Nil => Ok(0),
             reply => number(&reply),
         }
@@ -45,7 +45,7 @@ impl Counter for RedisCounter {
         cmd.arg(at_least);
         let request = Request::script(self.0.wire.part_of(&name), &BUMP, cmd);
         // Sent twice it would count twice, which `one more than the old` does not allow.
-        match self.0.wire.one_as(&request, Resend::MayNot).await {
+        match self.0.wire.one_as(request, Resend::MayNot).await {
             Ok(reply) => number(&reply),
             Err(error) => Err(match cause(&error) {
                 Some(text) if text.contains("overflow") => full(),

@@ -13,7 +13,7 @@ use redis::Value;
 
 use crate::backend::Place;
 use crate::error::unexpected;
-use crate::layout::{bytes, done, lease_millis, list, token_of};
+use crate::layout::{bytes, done, is_marker, lease_millis, list, token_of};
 use crate::notify::listen;
 use crate::redis::Redis;
 use crate::stats::add;
@@ -29,8 +29,8 @@ impl LeaseBackend for Redis {
     async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
         let place = self.place(ask.key);
         let hint = place.hint(self);
-        let (mut stored, busy) = match hint.is_fresh() {
-            true => (bytes(self.wire.one(&place.get()).await?)?, false),
+        let (mut inside, busy) = match hint.is_fresh() {
+            true => (bytes(self.wire.one(place.get()).await?)?, false),
             false => {
                 let both = [place.get(), place.holder()];
                 let mut replies = self.wire.all(&both).await.into_iter();
@@ -40,62 +40,56 @@ impl LeaseBackend for Redis {
                 (bytes(stored?)?, place.is_held(&holder?, ask))
             }
         };
-        let token = new_token();
+        let mut token = None;
         for _ in 0..ROUNDS {
-            let seen = self.seen(stored.as_deref());
-            let entry = match self.judged(&place, stored, ask).await? {
-                Judged::Fresh(entry) => {
+            let seen = match self.looked_at(&place, inside, ask).await? {
+                Looked::Fresh(entry) => {
                     hint.fresh();
                     return Ok(Answer::Fresh(entry));
                 }
-                Judged::Stale(entry) => Some(entry),
-                Judged::Missing => None,
+                Looked::Other(seen) => seen,
             };
             hint.stale();
             if busy {
-                return Ok(Answer::Busy { stale: entry });
+                return Ok(Answer::Busy { stale: seen.stale });
             }
-            let request = place.ask(&written(token), lease_millis(ask.lease_for), &seen);
-            let reply = place.single(self.wire.one(&request).await?)?;
-            match Said::new(reply)? {
-                Said::Changed(now) => stored = Some(now),
-                said => return Ok(said.answer(token, entry)),
+            let token = *token.get_or_insert_with(new_token);
+            let request = place.ask(&written(token), lease_millis(ask.lease_for), &seen.bytes);
+            match Said::new(place.single(self.wire.one(request).await?)?)? {
+                Said::Changed(now) => inside = Some(now),
+                said => return Ok(said.answer(token, seen.stale)),
             }
         }
         Ok(Answer::Busy { stale: None })
     }
 
+    /// Asks for all leases at once, as if nothing were there: who asks for many has read them.
     async fn get_or_lease_many(&self, asks: &[Ask<'_>]) -> Result<Vec<Answer<Bytes>>> {
-        if asks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys: Vec<_> = asks.iter().map(|ask| ask.key).collect();
-        let found = self.read_many(&keys).await?;
         let mut answers: Vec<Option<Answer<Bytes>>> = vec![None; asks.len()];
-        let mut open: Vec<_> = found.into_iter().enumerate().collect();
-        let tokens: Vec<_> = asks.iter().map(|_| new_token()).collect();
+        let nothing = |at| Wanted { at, token: new_token(), seen: Seen::nothing() };
+        let mut wanted: Vec<_> = (0..asks.len()).map(nothing).collect();
         for _ in 0..ROUNDS {
-            let mut wanted = Vec::new();
-            for (at, stored) in open {
-                let seen = self.seen(stored.as_deref());
-                let place = self.place(keys[at]);
-                match self.judged(&place, stored, &asks[at]).await? {
-                    Judged::Fresh(entry) => answers[at] = Some(Answer::Fresh(entry)),
-                    Judged::Stale(entry) => wanted.push(Wanted { at, seen, stale: Some(entry) }),
-                    Judged::Missing => wanted.push(Wanted { at, seen, stale: None }),
-                }
-            }
-            if wanted.is_empty() {
-                break;
-            }
-            open = Vec::new();
-            for (wanted, said) in self.ask_many(asks, &tokens, wanted).await {
-                match said? {
-                    Said::Changed(now) => open.push((wanted.at, Some(now))),
+            let mut again = Vec::new();
+            for (mut asked, said) in self.ask_many(asks, wanted).await {
+                let ask = &asks[asked.at];
+                let now = match said? {
+                    Said::Changed(now) => now,
                     said => {
-                        answers[wanted.at] = Some(said.answer(tokens[wanted.at], wanted.stale));
+                        answers[asked.at] = Some(said.answer(asked.token, asked.seen.stale));
+                        continue;
+                    }
+                };
+                match self.looked_at(&self.place(ask.key), Some(now), ask).await? {
+                    Looked::Fresh(entry) => answers[asked.at] = Some(Answer::Fresh(entry)),
+                    Looked::Other(seen) => {
+                        asked.seen = seen;
+                        again.push(asked);
                     }
                 }
+            }
+            wanted = again;
+            if wanted.is_empty() {
+                break;
             }
         }
         Ok(answers
@@ -174,7 +168,7 @@ impl LeaseBackend for Redis {
             Place::Plain(plain) => plain.extend(&token, lease_millis(lease_for)),
             Place::Field(fields, field) => fields.extend(&token, field, lease_for),
         };
-        self.held(&request).await
+        self.held(request).await
     }
 
     async fn release(&self, key: Key<'_>, lease: Lease) -> Result<Held> {
@@ -183,7 +177,7 @@ impl LeaseBackend for Redis {
             Place::Plain(plain) => plain.release(&token, publish),
             Place::Field(fields, field) => fields.release(&token, field, publish),
         };
-        self.held(&request).await
+        self.held(request).await
     }
 
     fn abandon(&self, key: Key<'_>, lease: Lease) {
@@ -202,11 +196,30 @@ impl LeaseBackend for Redis {
     }
 }
 
-/// A key to ask for, and what was seen of it.
+/// What was read, to one who asked.
+enum Looked {
+    Fresh(Entry<Bytes>),
+    Other(Seen),
+}
+
+/// What was read and is not fresh.
+struct Seen {
+    /// What a script compares to find out whether it has changed.
+    bytes: Vec<u8>,
+    stale: Option<Entry<Bytes>>,
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Self { bytes: b"-".to_vec(), stale: None }
+    }
+}
+
+/// A key to ask for.
 struct Wanted {
     at: usize,
-    seen: Vec<u8>,
-    stale: Option<Entry<Bytes>>,
+    token: u128,
+    seen: Seen,
 }
 
 impl Redis {
@@ -223,87 +236,85 @@ impl Redis {
         Err(error)
     }
 
-    async fn held(&self, request: &Request) -> Result<Held> {
+    async fn held(&self, request: Request) -> Result<Held> {
         Ok(if done(&self.wire.one(request).await?)? { Held::Kept } else { Held::Lost })
     }
 
     /// What was read, as the asker sees it. Bytes that are no entry are a missing one.
-    async fn judged(
+    async fn looked_at(
         &self,
         place: &Place<'_>,
-        stored: Option<Bytes>,
+        inside: Option<Bytes>,
         ask: &Ask<'_>,
-    ) -> Result<Judged> {
+    ) -> Result<Looked> {
+        let Some(inside) = inside else { return Ok(Looked::Other(Seen::nothing())) };
+        let envelope = &self.settings.envelope;
+        let mut seen = None;
         let stored = match place {
-            Place::Plain(_) => stored,
-            Place::Field(fields, field) => self.unmarked(fields, field, stored).await?,
+            Place::Field(fields, field) if is_marker(&inside) => {
+                seen = Some([b"+", &inside[..]].concat());
+                self.unmarked(fields, field, Some(inside)).await?
+            }
+            _ => Some(inside),
         };
-        let entry = match self.opened(stored, ask.freshness.now()) {
-            Err(error) if error.kind() == ErrorKind::Corrupt => None,
-            opened => opened?,
+        let Some(stored) = stored else { return Ok(Looked::Other(Seen::nothing())) };
+        let age = match envelope.stamps(&stored, ask.freshness.now()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Age::Dead,
+            stamps => ask.freshness.age(&stamps?),
         };
-        Ok(match entry {
-            Some(entry) => match ask.freshness.age(&entry) {
-                Age::Fresh => Judged::Fresh(entry),
-                Age::Stale => Judged::Stale(entry),
-                Age::Dead => Judged::Missing,
-            },
-            None => Judged::Missing,
-        })
-    }
-
-    /// What a script compares to find out whether the value has changed.
-    fn seen(&self, stored: Option<&[u8]>) -> Vec<u8> {
-        match stored {
-            Some(stored) => [b"+", self.settings.envelope.head(stored)].concat(),
-            None => b"-".to_vec(),
+        if age == Age::Fresh {
+            return envelope.decode(stored, ask.freshness.now()).map(Looked::Fresh);
         }
+        let bytes = seen.unwrap_or_else(|| [b"+", envelope.head(&stored)].concat());
+        let stale = match age {
+            Age::Stale => Some(envelope.decode(stored, ask.freshness.now())?),
+            Age::Fresh | Age::Dead => None,
+        };
+        Ok(Looked::Other(Seen { bytes, stale }))
     }
 
-    async fn ask_many(
-        &self,
-        asks: &[Ask<'_>],
-        tokens: &[u128],
-        wanted: Vec<Wanted>,
-    ) -> Vec<(Wanted, Result<Said>)> {
-        let (mut requests, mut groups) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
-        let (mut order, mut said) = (Vec::new(), Vec::new());
-        let written: Vec<_> = tokens.iter().map(|token| written(*token)).collect();
+    async fn ask_many(&self, asks: &[Ask<'_>], wanted: Vec<Wanted>) -> Vec<(Wanted, Result<Said>)> {
+        let (mut requests, mut order) = (Vec::new(), Vec::new());
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
         for wanted in wanted {
             let ask = &asks[wanted.at];
+            let ms = lease_millis(ask.lease_for);
             match ask.key.group() {
-                Some(group) => {
-                    groups.entry((group, lease_millis(ask.lease_for))).or_default().push(wanted);
-                }
+                Some(group) => groups.entry((group, ms)).or_default().push(wanted),
                 None => {
-                    let ms = lease_millis(ask.lease_for);
-                    requests.push(self.place(ask.key).ask(&written[wanted.at], ms, &wanted.seen));
+                    let place = self.place(ask.key);
+                    requests.push(place.ask(&written(wanted.token), ms, &wanted.seen.bytes));
                     order.push(vec![wanted]);
                 }
             }
         }
         let singles = requests.len();
-        for ((group, ms), group_of) in groups {
-            let asked: Vec<_> = group_of
+        for ((group, ms), wanted) in groups {
+            let tokens: Vec<_> = wanted.iter().map(|wanted| written(wanted.token)).collect();
+            let asked: Vec<_> = wanted
                 .iter()
-                .map(|wanted| (&*written[wanted.at], asks[wanted.at].key.as_bytes(), &*wanted.seen))
+                .zip(&tokens)
+                .map(|(wanted, token)| {
+                    (&**token, asks[wanted.at].key.as_bytes(), &*wanted.seen.bytes)
+                })
                 .collect();
             requests.push(self.fields(group).ask(ms, &asked));
-            order.push(group_of);
+            order.push(wanted);
         }
         let replies = self.wire.all(&requests).await;
-        for (nth, (group, reply)) in order.into_iter().zip(replies).enumerate() {
+        let mut said = Vec::with_capacity(asks.len());
+        for (nth, (wanted, reply)) in order.into_iter().zip(replies).enumerate() {
             let replies = match reply {
                 Ok(reply) if nth < singles => Ok(vec![reply]),
-                Ok(reply) => list(reply, group.len()),
+                Ok(reply) => list(reply, wanted.len()),
                 Err(error) => Err(error),
             };
             match replies {
                 Ok(replies) => {
-                    said.extend(group.into_iter().zip(replies.into_iter().map(Said::new)));
+                    said.extend(wanted.into_iter().zip(replies.into_iter().map(Said::new)))
                 }
                 Err(error) => {
-                    said.extend(group.into_iter().map(|wanted| (wanted, Err(error.clone()))));
+                    said.extend(wanted.into_iter().map(|wanted| (wanted, Err(error.clone()))));
                 }
             }
         }
@@ -315,7 +326,7 @@ impl Redis {
             Place::Plain(plain) => plain.left(),
             Place::Field(fields, field) => fields.left(field),
         };
-        match self.wire.one(&request).await? {
+        match self.wire.one(request).await? {
             Value::Int(-1) => Ok(Left::Endless),
             Value::Int(ms @ 1..) => Ok(Left::For(Duration::from_millis(ms.unsigned_abs()))),
             Value::Int(_) => Ok(Left::Free),
@@ -378,12 +389,6 @@ enum Left {
     For(Duration),
     /// A lock of Python's without a timeout.
     Endless,
-}
-
-enum Judged {
-    Fresh(Entry<Bytes>),
-    Stale(Entry<Bytes>),
-    Missing,
 }
 
 /// What the server said to who asked for a lease.
@@ -471,7 +476,7 @@ impl Place<'_> {
 
     fn channel(&self) -> Vec<u8> {
         match self {
-            Self::Plain(plain) => plain.lease.clone(),
+            Self::Plain(plain) => plain.lease(),
             Self::Field(fields, field) => fields.channel(field),
         }
     }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use redis::{Cmd, Pipeline, Value};
 
 use crate::error::told;
-use crate::link::{Link, Resend};
+use crate::link::{Link, Resend, send_gathered};
 use crate::script::Script;
 use crate::stats::{Counts, add};
 
@@ -76,7 +76,7 @@ impl Wire {
         let ask = || async {
             let mut cmd = redis::cmd("COMMAND");
             cmd.arg("INFO").arg("HPEXPIRE");
-            let reply = self.one(&Request::new(0, cmd)).await?;
+            let reply = self.one(Request::new(0, cmd)).await?;
             Ok(
                 matches!(reply, Value::Array(commands) if !matches!(commands[..], [Value::Nil] | [])),
             )
@@ -90,30 +90,34 @@ impl Wire {
     }
 
     /// The reply to one command.
-    pub(crate) async fn one(&self, request: &Request) -> Result<Value> {
+    pub(crate) async fn one(&self, request: Request) -> Result<Value> {
         self.one_as(request, Resend::May).await
     }
 
-    pub(crate) async fn one_as(&self, request: &Request, resend: Resend) -> Result<Value> {
+    pub(crate) async fn one_as(&self, request: Request, resend: Resend) -> Result<Value> {
         add(&self.counts.round_trips, 1);
-        let reply = self.link.send(&self.command(request), resend).await?;
-        self.answered(request, &reply);
-        match request.script {
-            Some(script) if is_unknown_script(&reply) => {
-                add(&self.counts.round_trips, 1);
-                add(&self.counts.script_reloads, 1);
-                let command = script.with_source(&request.command);
-                checked(self.link.send(&command, resend).await?)
-            }
-            _ => checked(reply),
+        let Some(script) = request.script else {
+            return checked(self.send(request.command, resend).await?);
+        };
+        let reply = self.send(self.command(&request).into_owned(), resend).await?;
+        self.answered(&request, &reply);
+        if !is_unknown_script(&reply) {
+            return checked(reply);
+        }
+        add(&self.counts.round_trips, 1);
+        add(&self.counts.script_reloads, 1);
+        checked(self.send(script.with_source(&request.command), resend).await?)
+    }
+
+    async fn send(&self, command: Cmd, resend: Resend) -> Result<Value> {
+        match self.link.gathers().filter(|_| resend == Resend::May) {
+            Some(carrier) => send_gathered(carrier, command).await,
+            None => self.link.send(command, resend).await,
         }
     }
 
     /// The replies to many commands, in their order: one round trip to each part, all at once.
     pub(crate) async fn all(&self, requests: &[Request]) -> Vec<Result<Value>> {
-        if let [request] = requests {
-            return vec![self.one(request).await];
-        }
         let commands = requests.iter().map(|request| (request.part, self.command(request)));
         let mut replies = self.once(commands).await;
         for (request, reply) in requests.iter().zip(&replies) {

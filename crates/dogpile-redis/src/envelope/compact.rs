@@ -1,9 +1,7 @@
 //! The second of the creation in four bytes, and the value.
 
 use bytes::Bytes;
-use dogpile_core::{Entry, Result, Timestamp};
-
-use super::corrupt;
+use dogpile_core::{Entry, Timestamp};
 
 pub(super) const HEAD: usize = 4;
 
@@ -12,8 +10,8 @@ pub(super) fn encode(entry: &Entry<Bytes>) -> Bytes {
     [&second.to_be_bytes()[..], &entry.value].concat().into()
 }
 
-pub(super) fn decode(stored: &Bytes) -> Result<Entry<Bytes>> {
-    let (second, _) = stored.split_first_chunk().ok_or_else(|| corrupt("compact"))?;
+pub(super) fn read(stored: &[u8]) -> Option<(Entry<()>, usize)> {
+    let (second, _) = stored.split_first_chunk()?;
     let created = Timestamp::from_millis(u64::from(u32::from_be_bytes(*second)) * 1000);
-    Ok(Entry::new(created, stored.slice(HEAD..)))
+    Some((Entry::new(created, ()), HEAD))
 }

@@ -1,9 +1,7 @@
 //! A mark, the stamps, and the value: `docs/formats/redis.md` has it byte by byte.
 
 use bytes::Bytes;
-use dogpile_core::{Entry, Result, Timestamp};
-
-use super::corrupt;
+use dogpile_core::{Entry, Timestamp};
 
 /// The first byte, to which the flags are added.
 const MARK: u8 = 0xd0;
@@ -30,11 +28,8 @@ pub(super) fn encode(entry: &Entry<Bytes>) -> Bytes {
     out.into()
 }
 
-pub(super) fn decode(stored: &Bytes) -> Result<Entry<Bytes>> {
-    read(stored).ok_or_else(|| corrupt("full"))
-}
-
-fn read(stored: &Bytes) -> Option<Entry<Bytes>> {
+/// The stamps, and where the value begins.
+pub(super) fn read(stored: &[u8]) -> Option<(Entry<()>, usize)> {
     let (mark, rest) = stored.split_first()?;
     let flags = mark.checked_sub(MARK).filter(|flags| *flags <= EXPIRES + VERSION)?;
     let (created, mut rest) = moment(rest)?;
@@ -47,7 +42,7 @@ fn read(stored: &Bytes) -> Option<Entry<Bytes>> {
         let (version, after) = rest.split_first_chunk()?;
         (entry, rest) = (entry.with_version(u32::from_be_bytes(*version)), after);
     }
-    Some(entry.map(|()| stored.slice(stored.len() - rest.len()..)))
+    Some((entry, stored.len() - rest.len()))
 }
 
 fn stamp(moment: Timestamp) -> [u8; 6] {

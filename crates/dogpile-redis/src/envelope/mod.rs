@@ -7,7 +7,7 @@ mod python;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use dogpile_core::{Entry, Error, ErrorKind, Result, Timestamp};
 
 /// What is stored around the bytes that the codec of a region makes.
@@ -141,14 +141,37 @@ impl Envelope {
     /// # Errors
     /// [`ErrorKind::Corrupt`] for bytes that are none of this envelope's, and what a custom function
     /// fails with.
-    pub fn decode(&self, stored: Bytes, now: Timestamp) -> Result<Entry<Bytes>> {
-        match &self.form {
-            Form::Full => full::decode(&stored),
-            Form::Compact => compact::decode(&stored).map(|entry| entry.with_version(self.version)),
-            Form::Raw => Ok(Entry::new(now, stored).with_version(self.version)),
-            Form::DogpileCache => python::decode(&stored),
-            Form::Custom { decode, .. } => decode(&stored),
+    pub fn decode(&self, mut stored: Bytes, now: Timestamp) -> Result<Entry<Bytes>> {
+        if let Form::Custom { decode, .. } = &self.form {
+            return decode(&stored);
         }
+        let (stamps, begins) = self.read(&stored, now)?;
+        stored.advance(begins);
+        Ok(stamps.map(|()| stored))
+    }
+
+    /// The stamps of what was stored, read at `now`.
+    pub(crate) fn stamps(&self, stored: &Bytes, now: Timestamp) -> Result<Entry<()>> {
+        match &self.form {
+            Form::Custom { decode, .. } => Ok(decode(stored)?.map(|_| ())),
+            _ => Ok(self.read(stored, now)?.0),
+        }
+    }
+
+    /// The stamps, and where the value begins.
+    fn read(&self, stored: &[u8], now: Timestamp) -> Result<(Entry<()>, usize)> {
+        let unversioned =
+            |(entry, begins): (Entry<()>, _)| (entry.with_version(self.version), begins);
+        match &self.form {
+            Form::Full => full::read(stored),
+            Form::Compact => compact::read(stored).map(unversioned),
+            Form::DogpileCache => python::read(stored),
+            Form::Raw | Form::Custom { .. } => Some(unversioned((Entry::new(now, ()), 0))),
+        }
+        .ok_or_else(|| {
+            let what = format!("the stored bytes are no entry with the envelope `{self:?}`");
+            Error::new(ErrorKind::Corrupt, what)
+        })
     }
 
     /// How many of the first bytes tell one entry from the one that replaced it, as far as its age
@@ -186,8 +209,4 @@ impl fmt::Debug for Envelope {
             Form::Custom { .. } => "custom",
         })
     }
-}
-
-fn corrupt(what: &str) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("the stored bytes are no {what} envelope"))
 }

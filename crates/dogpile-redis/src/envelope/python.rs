@@ -4,9 +4,7 @@
 //! order, more members than these.
 
 use bytes::Bytes;
-use dogpile_core::{Entry, Result, Timestamp};
-
-use super::corrupt;
+use dogpile_core::{Entry, Timestamp};
 
 pub(super) fn encode(entry: &Entry<Bytes>) -> Bytes {
     let mut head = format!("{{\"ct\": {}, \"v\": {}", seconds(entry.created), entry.version);
@@ -28,13 +26,9 @@ fn seconds(moment: Timestamp) -> String {
     text
 }
 
-pub(super) fn decode(stored: &Bytes) -> Result<Entry<Bytes>> {
-    let bar = stored.iter().position(|byte| *byte == b'|');
-    bar.and_then(|bar| {
-        let head = head(std::str::from_utf8(&stored[..bar]).ok()?)?;
-        Some(head.map(|()| stored.slice(bar + 1..)))
-    })
-    .ok_or_else(|| corrupt("dogpile.cache"))
+pub(super) fn read(stored: &[u8]) -> Option<(Entry<()>, usize)> {
+    let bar = stored.iter().position(|byte| *byte == b'|')?;
+    Some((head(std::str::from_utf8(&stored[..bar]).ok()?)?, bar + 1))
 }
 
 /// The members of a flat JSON object.

@@ -1,6 +1,7 @@
 //! A group: a hash of values, a hash of leases beside it, and a hash of values that are too large for
 //! the first.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,11 +27,18 @@ pub enum GroupExpiry {
     AfterWrite(Duration),
 }
 
-/// Stands in the hash for a value that is kept in the other one.
-const MARKER: &[u8] = b"\xc1";
+/// What stands in the hash for a value that is kept in the other one begins with this, and goes on with
+/// eight bytes that are others for each value, so that a change can be seen.
+const MARK: u8 = 0xc1;
+const MARKER: usize = 9;
 
 pub(crate) fn is_marker(stored: &[u8]) -> bool {
-    stored == MARKER
+    stored.len() == MARKER && stored.first() == Some(&MARK)
+}
+
+fn marker() -> Bytes {
+    let unique = RandomState::new().hash_one(MARK).to_be_bytes();
+    Bytes::from([&[MARK][..], &unique].concat())
 }
 
 /// A value as it goes into a group.
@@ -44,7 +52,7 @@ pub(crate) struct Stored {
 impl Stored {
     pub(crate) fn new(stored: Bytes, inline_limit: usize, keep_ms: Option<u64>) -> Self {
         match stored.len() > inline_limit || is_marker(&stored) {
-            true => Self { inside: Bytes::from_static(MARKER), outside: Some(stored), keep_ms },
+            true => Self { inside: marker(), outside: Some(stored), keep_ms },
             false => Self { inside: stored, outside: None, keep_ms },
         }
     }
@@ -63,27 +71,31 @@ impl Stored {
 #[derive(Debug)]
 pub(crate) struct Fields {
     pub(crate) hash: Vec<u8>,
-    leases: Vec<u8>,
-    large: Vec<u8>,
-    wake: Vec<u8>,
     part: usize,
 }
 
 impl Fields {
     pub(crate) fn new(group: &[u8], names: &Names, wire: &Wire) -> Self {
         let hash = names.group(group);
-        Self {
-            leases: beside(&hash, b":lease"),
-            large: beside(&hash, b":large"),
-            wake: beside(&hash, b":wake:"),
-            part: wire.part_of(&hash),
-            hash,
-        }
+        Self { part: wire.part_of(&hash), hash }
+    }
+
+    fn leases(&self) -> Vec<u8> {
+        beside(&self.hash, b":lease")
+    }
+
+    fn large(&self) -> Vec<u8> {
+        beside(&self.hash, b":large")
+    }
+
+    /// What the channels of its fields begin with.
+    fn wake(&self) -> Vec<u8> {
+        beside(&self.hash, b":wake:")
     }
 
     /// The channel on which the end of a field's lease is told.
     pub(crate) fn channel(&self, field: &[u8]) -> Vec<u8> {
-        [&self.wake, field].concat()
+        [&self.wake(), field].concat()
     }
 
     pub(crate) fn get(&self, field: &[u8]) -> Request {
@@ -95,16 +107,16 @@ impl Fields {
     }
 
     pub(crate) fn get_large(&self, field: &[u8]) -> Request {
-        self.plain("HGET", &self.large, &[field])
+        self.plain("HGET", &self.large(), &[field])
     }
 
     pub(crate) fn get_all(&self) -> [Request; 2] {
-        [self.plain("HGETALL", &self.hash, &[]), self.plain("HGETALL", &self.large, &[])]
+        [self.plain("HGETALL", &self.hash, &[]), self.plain("HGETALL", &self.large(), &[])]
     }
 
     /// The holder of a field's lease, and the end of it.
     pub(crate) fn holder(&self, field: &[u8]) -> Request {
-        self.plain("HGET", &self.leases, &[field])
+        self.plain("HGET", &self.leases(), &[field])
     }
 
     fn plain(&self, command: &str, key: &[u8], fields: &[&[u8]]) -> Request {
@@ -116,7 +128,7 @@ impl Fields {
 
     /// Asks for fields: token, field, and what was seen of it.
     pub(crate) fn ask(&self, lease_ms: u64, asks: &[(&str, &[u8], &[u8])]) -> Request {
-        let mut cmd = ASK_FIELDS.call(&[&self.hash, &self.leases]);
+        let mut cmd = ASK_FIELDS.call(&[&self.hash, &self.leases()]);
         cmd.arg(lease_ms);
         for (token, field, seen) in asks {
             cmd.arg(*token).arg(*field).arg(*seen);
@@ -131,8 +143,8 @@ impl Fields {
         publish: &str,
         items: &[(&str, &[u8], &Stored)],
     ) -> Request {
-        let mut cmd = STORE_FIELDS.call(&[&self.hash, &self.leases, &self.large]);
-        cmd.arg(publish).arg(&self.wake);
+        let mut cmd = STORE_FIELDS.call(&[&self.hash, &self.leases(), &self.large()]);
+        cmd.arg(publish).arg(self.wake());
         let (word, after) = match expiry {
             GroupExpiry::Never => ("", None),
             GroupExpiry::AfterCreation(d) => ("created", millis(d)),
@@ -154,15 +166,15 @@ impl Fields {
     }
 
     pub(crate) fn remove(&self, publish: &str, fields: &[&[u8]]) -> Request {
-        let mut cmd = REMOVE_FIELDS.call(&[&self.hash, &self.leases, &self.large]);
-        cmd.arg(publish).arg(&self.wake);
+        let mut cmd = REMOVE_FIELDS.call(&[&self.hash, &self.leases(), &self.large()]);
+        cmd.arg(publish).arg(self.wake());
         fields.iter().for_each(|field| _ = cmd.arg(*field));
         Request::script(self.part, &REMOVE_FIELDS, cmd)
     }
 
     pub(crate) fn remove_all(&self, publish: &str) -> Request {
-        let mut cmd = REMOVE_GROUP.call(&[&self.hash, &self.leases, &self.large]);
-        cmd.arg(publish).arg(&self.wake);
+        let mut cmd = REMOVE_GROUP.call(&[&self.hash, &self.leases(), &self.large()]);
+        cmd.arg(publish).arg(self.wake());
         Request::script(self.part, &REMOVE_GROUP, cmd)
     }
 
@@ -174,7 +186,7 @@ impl Fields {
 
     pub(crate) fn release(&self, token: &str, field: &[u8], publish: &str) -> Request {
         self.of_lease(&RELEASE_FIELD, |cmd| {
-            cmd.arg(token).arg(field).arg(publish).arg(&self.wake);
+            cmd.arg(token).arg(field).arg(publish).arg(self.wake());
         })
     }
 
@@ -190,7 +202,7 @@ impl Fields {
         script: &'static Script,
         arguments: impl FnOnce(&mut redis::Cmd),
     ) -> Request {
-        let mut cmd = script.call(&[&self.leases]);
+        let mut cmd = script.call(&[&self.leases()]);
         arguments(&mut cmd);
         Request::script(self.part, script, cmd)
     }

@@ -8,17 +8,22 @@ use crate::wire::{Request, Wire};
 
 /// The keys of a plain name.
 #[derive(Debug)]
-pub(crate) struct Plain {
+pub(crate) struct Plain<'r> {
     pub(crate) value: Vec<u8>,
-    pub(crate) lease: Vec<u8>,
     part: usize,
+    names: &'r Names,
 }
 
-impl Plain {
-    pub(crate) fn new(name: &[u8], names: &Names, wire: &Wire) -> Self {
+impl<'r> Plain<'r> {
+    pub(crate) fn new(name: &[u8], names: &'r Names, wire: &Wire) -> Self {
         let value = names.value(name);
-        let (lease, part) = (names.lease(&value), wire.part_of(&value));
-        Self { value, lease, part }
+        let part = wire.part_of(&value);
+        Self { value, part, names }
+    }
+
+    /// The key of the lease. A hit does not need it.
+    pub(crate) fn lease(&self) -> Vec<u8> {
+        self.names.lease(&self.value)
     }
 
     pub(crate) const fn part(&self) -> usize {
@@ -41,12 +46,12 @@ impl Plain {
     /// The holder of the lease.
     pub(crate) fn holder(&self) -> Request {
         let mut cmd = redis::cmd("GET");
-        cmd.arg(&self.lease);
+        cmd.arg(self.lease());
         Request::new(self.part, cmd)
     }
 
     pub(crate) fn ask(&self, token: &str, lease_ms: u64, seen: &[u8]) -> Request {
-        let mut cmd = ASK.call(&[&self.value, &self.lease]);
+        let mut cmd = ASK.call(&[&self.value, &self.lease()]);
         cmd.arg(token).arg(lease_ms).arg(seen);
         Request::script(self.part, &ASK, cmd)
     }
@@ -58,7 +63,7 @@ impl Plain {
         keep_ms: Option<u64>,
         publish: &str,
     ) -> Request {
-        let mut cmd = STORE.call(&[&self.value, &self.lease]);
+        let mut cmd = STORE.call(&[&self.value, &self.lease()]);
         cmd.arg(token).arg(&stored[..]);
         match keep_ms {
             Some(ms) => cmd.arg(ms),
@@ -69,19 +74,19 @@ impl Plain {
     }
 
     pub(crate) fn remove(&self, publish: &str) -> Request {
-        let mut cmd = REMOVE.call(&[&self.value, &self.lease]);
+        let mut cmd = REMOVE.call(&[&self.value, &self.lease()]);
         cmd.arg(publish);
         Request::script(self.part, &REMOVE, cmd)
     }
 
     pub(crate) fn extend(&self, token: &str, lease_ms: u64) -> Request {
-        let mut cmd = EXTEND.call(&[&self.lease]);
+        let mut cmd = EXTEND.call(&[&self.lease()]);
         cmd.arg(token).arg(lease_ms);
         Request::script(self.part, &EXTEND, cmd)
     }
 
     pub(crate) fn release(&self, token: &str, publish: &str) -> Request {
-        let mut cmd = RELEASE.call(&[&self.lease]);
+        let mut cmd = RELEASE.call(&[&self.lease()]);
         cmd.arg(token).arg(publish);
         Request::script(self.part, &RELEASE, cmd)
     }
@@ -89,7 +94,7 @@ impl Plain {
     /// How many milliseconds the lease has left.
     pub(crate) fn left(&self) -> Request {
         let mut cmd = redis::cmd("PTTL");
-        cmd.arg(&self.lease);
+        cmd.arg(self.lease());
         Request::new(self.part, cmd)
     }
 }

@@ -10,7 +10,7 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, PushKind, Value};
 
-use super::{Hearing, Link, Messages, Resend};
+use super::{Carrier, Hearing, Link, Messages, Resend};
 use crate::connect::{Connect, Protocol, provide_cryptography};
 use crate::error::{refused, told, unconnected};
 use crate::layout::tag;
@@ -145,7 +145,7 @@ impl Cluster {
     async fn has_sharded_messages(&self) -> Result<bool> {
         let mut ask = redis::cmd("COMMAND");
         ask.arg("INFO").arg("SSUBSCRIBE");
-        let known = self.send(&ask, Resend::May).await?;
+        let known = self.send(ask, Resend::May).await?;
         Ok(matches!(known, Value::Array(commands) if !matches!(commands[..], [Value::Nil] | [])))
     }
 }
@@ -161,8 +161,14 @@ impl Link for Cluster {
         usize::from(slot_of(key))
     }
 
-    fn send<'a>(&'a self, command: &'a Cmd, _: Resend) -> BoxFuture<'a, Result<Value>> {
-        Box::pin(self.within(async { self.connection.clone().req_packed_command(command).await }))
+    fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+        None
+    }
+
+    fn send(&self, command: Cmd, _: Resend) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(
+            self.within(async move { self.connection.clone().req_packed_command(&command).await }),
+        )
     }
 
     fn send_many<'a>(

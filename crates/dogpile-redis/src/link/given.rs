@@ -1,12 +1,13 @@
 //! A connection that somebody else made, and keeps alive.
 
 use std::fmt;
+use std::sync::Arc;
 
 use dogpile_core::{BoxFuture, Result};
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, Value};
 
-use super::{Link, Messages, Resend};
+use super::{Carrier, Link, Messages, Resend};
 use crate::error::told;
 
 /// Any connection of the `redis` crate to one server. It brings no messages, because who made it has
@@ -24,8 +25,12 @@ impl<C: ConnectionLike + Clone + Send + Sync> Link for Given<C> {
         0
     }
 
-    fn send<'a>(&'a self, command: &'a Cmd, _: Resend) -> BoxFuture<'a, Result<Value>> {
-        Box::pin(async move { self.0.clone().req_packed_command(command).await.map_err(told) })
+    fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+        None
+    }
+
+    fn send(&self, command: Cmd, _: Resend) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(async move { self.0.clone().req_packed_command(&command).await.map_err(told) })
     }
 
     fn send_many<'a>(

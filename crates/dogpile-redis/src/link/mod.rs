@@ -1,5 +1,6 @@
 //! What commands travel through: one server, a cluster, or a connection that somebody else made.
 
+mod batch;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod given;
@@ -8,12 +9,14 @@ mod sentinel;
 mod single;
 
 use std::fmt;
+use std::sync::Arc;
 
 use dogpile_core::{BoxFuture, Result};
 use redis::{Cmd, Pipeline, Value};
 
 use crate::notify::Notices;
 
+pub(crate) use self::batch::{Carrier, send as send_gathered};
 pub(crate) use self::given::Given;
 pub(crate) use self::single::{Open, Push, Single};
 
@@ -27,8 +30,12 @@ pub(crate) trait Link: fmt::Debug + Send + Sync {
     /// same part may share a command: the number of the slot in a cluster, and always 0 on one server.
     fn part_of(&self, key: &[u8]) -> usize;
 
+    /// What gathers commands that may be sent again and sends them together; `None` where they go one
+    /// by one.
+    fn gathers(&self) -> Option<&Arc<dyn Carrier>>;
+
     /// Sends one command.
-    fn send<'a>(&'a self, command: &'a Cmd, resend: Resend) -> BoxFuture<'a, Result<Value>>;
+    fn send(&self, command: Cmd, resend: Resend) -> BoxFuture<'_, Result<Value>>;
 
     /// Sends commands of one part together, in one round trip, and answers as many replies.
     fn send_many<'a>(

@@ -11,6 +11,7 @@ use redis::{
     AsyncConnectionConfig, Cmd, Pipeline, PushInfo, PushKind, RedisError, RetryMethod, Value,
 };
 
+use super::batch::{Batch, Carrier};
 use super::{Hearing, Link, Messages, Resend};
 use crate::connect::Connect;
 use crate::error::told;
@@ -33,6 +34,12 @@ pub(crate) type Push = Box<dyn Fn(PushInfo) -> Result<(), ()> + Send + Sync>;
 
 /// The connection to one server at a time, shared by all callers.
 pub(crate) struct Single {
+    inner: Arc<Inner>,
+    /// The same, for what gathers.
+    carrier: Arc<dyn Carrier>,
+}
+
+struct Inner {
     open: Box<dyn Open>,
     options: Connect,
     state: Arc<RwLock<State>>,
@@ -40,6 +47,7 @@ pub(crate) struct Single {
     opening: tokio::sync::Mutex<()>,
     notices: Arc<Notices>,
     counts: Arc<Counts>,
+    batch: Batch,
 }
 
 #[derive(Default)]
@@ -57,21 +65,25 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 impl Single {
     pub(crate) fn new(open: Box<dyn Open>, options: Connect, counts: Arc<Counts>) -> Self {
-        Self {
+        let inner = Arc::new(Inner {
             open,
             options,
             state: Arc::default(),
             opening: tokio::sync::Mutex::new(()),
             notices: Arc::new(Notices::default()),
             counts,
-        }
+            batch: Batch::default(),
+        });
+        Self { carrier: Arc::<Inner>::clone(&inner), inner }
     }
 
     /// Connects now, and says so if it cannot.
     pub(crate) async fn connect(&self) -> Result<()> {
-        self.connection().await.map(|_| ())
+        self.inner.connection().await.map(|_| ())
     }
+}
 
+impl Inner {
     fn present(&self) -> Option<(u64, MultiplexedConnection)> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         Some((state.generation, state.connection.clone()?))
@@ -231,7 +243,26 @@ impl Failover for () {
 
 impl fmt::Debug for Single {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.open.fmt(f)
+        self.inner.open.fmt(f)
+    }
+}
+
+impl Carrier for Inner {
+    fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    fn carry<'a>(&'a self, commands: &'a Pipeline) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(self.send_many(commands, Resend::May))
+    }
+}
+
+impl Inner {
+    async fn send_many(&self, commands: &Pipeline, resend: Resend) -> Result<Vec<Value>> {
+        self.through(resend, move |mut connection| async move {
+            connection.send_packed_commands(commands, 0, commands.len()).await
+        })
+        .await
     }
 }
 
@@ -240,10 +271,18 @@ impl Link for Single {
         0
     }
 
-    fn send<'a>(&'a self, command: &'a Cmd, resend: Resend) -> BoxFuture<'a, Result<Value>> {
-        Box::pin(self.through(resend, move |mut connection| async move {
-            connection.send_packed_command(command).await
-        }))
+    fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+        Some(&self.carrier)
+    }
+
+    fn send(&self, command: Cmd, resend: Resend) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(async move {
+            let command = &command;
+            let send = move |mut connection: MultiplexedConnection| async move {
+                connection.send_packed_command(command).await
+            };
+            self.inner.through(resend, send).await
+        })
     }
 
     fn send_many<'a>(
@@ -251,15 +290,13 @@ impl Link for Single {
         commands: &'a Pipeline,
         resend: Resend,
     ) -> BoxFuture<'a, Result<Vec<Value>>> {
-        Box::pin(self.through(resend, move |mut connection| async move {
-            connection.send_packed_commands(commands, 0, commands.len()).await
-        }))
+        Box::pin(self.inner.send_many(commands, resend))
     }
 
     fn messages(&self) -> Option<Messages<'_>> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.inner.state.read().unwrap_or_else(PoisonError::into_inner);
         state.hears.then_some(Messages {
-            notices: &self.notices,
+            notices: &self.inner.notices,
             publish: "PUBLISH",
             hearing: self,
         })
@@ -268,13 +305,13 @@ impl Link for Single {
 
 impl Hearing for Single {
     fn subscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.through(Resend::May, move |mut connection| async move {
+        Box::pin(self.inner.through(Resend::May, move |mut connection| async move {
             connection.subscribe(channel).await
         }))
     }
 
     fn unsubscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.through(Resend::May, move |mut connection| async move {
+        Box::pin(self.inner.through(Resend::May, move |mut connection| async move {
             connection.unsubscribe(channel).await
         }))
     }

@@ -109,7 +109,7 @@ async fn a_large_value_goes_out_of_line_and_the_hash_stays_small() {
     redis.set(Key::field("g", "b"), entry(long.clone())).await.unwrap();
     // What stands for a large value may be a value itself.
     let raw = redis.clone().with_envelope(Envelope::raw());
-    raw.set(Key::field("raw", "odd"), entry(&b"\xc1"[..])).await.unwrap();
+    raw.set(Key::field("raw", "odd"), entry(&b"\xc1a marker"[..])).await.unwrap();
     assert_eq!(redis.stats().large_values, 2, "they are counted");
 
     let encoding: String =
@@ -122,7 +122,10 @@ async fn a_large_value_goes_out_of_line_and_the_hash_stays_small() {
         [small(), Some(long.clone()), small(), None]
     );
     assert_eq!(redis.get(keys[1]).await.unwrap().unwrap().value, long);
-    assert_eq!(raw.get(Key::field("raw", "odd")).await.unwrap().unwrap().value, &b"\xc1"[..]);
+    assert_eq!(
+        raw.get(Key::field("raw", "odd")).await.unwrap().unwrap().value,
+        &b"\xc1a marker"[..]
+    );
 
     let group = redis.read_group("g").await.unwrap();
     assert_eq!(group.entry("b").unwrap().unwrap().value, long);

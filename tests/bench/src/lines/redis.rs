@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cached::{AsyncRedisCache, ConcurrentCachedAsync};
-use dogpile_cache::codec::MsgPack;
+use dogpile_cache::codec::{Json, MsgPack};
 use dogpile_cache::{Field, Region};
 use dogpile_core::Policy;
 use dogpile_lock::Dogpile;
@@ -108,7 +108,7 @@ fn hits(
     let three = runtime.block_on(Three::connect(server))?;
     let names = names(KEYS);
     let bare_names: Vec<_> = names.iter().map(|name| format!("bare {name}")).collect();
-    let each = if tasks == 1 { 200 } else { 40 };
+    let each = if tasks == 1 { 200 } else { 250 };
     let nothing = || async { Err::<String, _>(std::io::Error::other("it is there")) };
     let (three, names, bare_names, nothing) = (&three, &names, &bare_names, &nothing);
 
@@ -126,7 +126,7 @@ fn hits(
         };
     }
     let measured = take_turns(
-        settings.rounds * 20,
+        settings.rounds * 5,
         vec![
             Contestant::new(
                 "MultiplexedConnection GET",
@@ -197,7 +197,7 @@ fn lazy(
     settings: Settings,
 ) -> Result<Row, Box<dyn Error>> {
     let redis = runtime.block_on(Redis::connect(&server.url))?.with_inline_limit(usize::MAX);
-    let region = Region::new(Dogpile::leased(redis.clone()), MsgPack);
+    let region = Region::new(Dogpile::leased(redis.clone()), Json);
     let items: Vec<_> = (0..1_000).map(|id| (Field("articles", id), Article::new(id))).collect();
     runtime.block_on(region.set_many(&items))?;
     let any = Policy::new();
@@ -206,7 +206,7 @@ fn lazy(
         move || {
             let group = runtime.block_on(redis.read_group("articles")).unwrap();
             for id in 0..count {
-                let article: Option<Article> = group.value(id * (1_000 / count), any, &MsgPack).unwrap();
+                let article: Option<Article> = group.value(id * (1_000 / count), any, &Json).unwrap();
                 assert!(black_box(article).is_some());
             }
             1
