@@ -6,7 +6,7 @@ use dogpile_core::{BoxFuture, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion};
 
-use crate::error::{refused, unconnected};
+use crate::error::{is_denied, refused, unconnected};
 use crate::link::{Open, Push};
 
 /// How to connect, and how long to wait for what.
@@ -199,6 +199,10 @@ pub(crate) async fn open(
 
 fn knows_no_resp3(error: &redis::RedisError) -> bool {
     let text = error.to_string();
+    // Who has to log in first is told so in answer to HELLO.
+    if is_denied(error) {
+        return false;
+    }
     error.code() == Some("NOPROTO")
         || text.contains("unknown command")
         || text.contains("HELLO")

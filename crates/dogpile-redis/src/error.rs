@@ -18,7 +18,7 @@ pub(crate) fn unconnected(address: &str, error: RedisError) -> Error {
                 "the server at {address} does not accept this connection; check user, password, database and TLS"
             ),
         ),
-        Kind::Server(Server::NoPerm) => (ErrorKind::Refused, denied().to_owned()),
+        _ if is_denied(&error) => (ErrorKind::Refused, denied().to_owned()),
         _ => (ErrorKind::Unavailable, format!("the server at {address} cannot be reached")),
     };
     Error::new(kind, what).with_source(error)
@@ -39,8 +39,12 @@ fn meaning(error: &RedisError) -> (ErrorKind, &'static str) {
             (ErrorKind::TimedOut, "the server did not answer within the time allowed")
         }
         Kind::Io => (ErrorKind::Unavailable, "the connection to the server is gone"),
-        Kind::Server(Server::NoPerm) => (ErrorKind::Refused, denied()),
-        Kind::AuthenticationFailed => (ErrorKind::Refused, denied()),
+        _ if is_denied(error) => (ErrorKind::Refused, denied()),
+        Kind::Server(Server::CrossSlot) => (
+            ErrorKind::Refused,
+            "the keys of one step are in different slots of the cluster, where Python's locks are: \
+             leave `with_python_locks` out",
+        ),
         Kind::Server(Server::BusyLoading) => {
             (ErrorKind::Unavailable, "the server is still loading its data")
         }
@@ -64,7 +68,6 @@ fn meaning(error: &RedisError) -> (ErrorKind, &'static str) {
             Some("MISCONF") => {
                 (ErrorKind::Unavailable, "the server takes no writes because it cannot save them")
             }
-            Some("NOAUTH" | "WRONGPASS") => (ErrorKind::Refused, denied()),
             Some("BUSY") => (ErrorKind::Unavailable, "the server is busy running a script"),
             _ if error.to_string().contains("OOM command not allowed") => (
                 ErrorKind::Unavailable,
@@ -80,6 +83,17 @@ fn meaning(error: &RedisError) -> (ErrorKind, &'static str) {
     }
 }
 
+/// Whether the server knows who asks, and does not let him.
+pub(crate) fn is_denied(error: &RedisError) -> bool {
+    let in_script = || {
+        let text = error.to_string();
+        text.contains("ACL failure in script") || text.contains("can't run this command")
+    };
+    matches!(error.kind(), Kind::AuthenticationFailed | Kind::Server(Server::NoPerm))
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+        || in_script()
+}
+
 const fn denied() -> &'static str {
-    "the server does not let this user do that; check its ACL"
+    "the server does not let this user do that; check user, password and ACL"
 }
