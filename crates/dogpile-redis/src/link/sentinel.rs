@@ -63,7 +63,7 @@ impl Redis {
             node = node.set_tls_mode(tls);
         }
         let client =
-            SentinelClient::build(sentinels, &name, Some(node), SentinelServerType::Master)
+            SentinelClient::build(sentinels, name.clone(), Some(node), SentinelServerType::Master)
                 .map_err(misunderstood)?;
         let named = Named {
             client: Mutex::new(client),
