@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use dogpile_core::{Entry, Error, ErrorKind, Key, KeyBuf};
+use foldhash::fast::RandomState;
 
 use crate::primitive::{Arc, Mutex, lock};
 use crate::reentrant::Turn;
@@ -18,16 +19,16 @@ pub(crate) struct Flights<V> {
 }
 
 struct Shard<V> {
-    flights: HashMap<KeyBuf, Arc<Flight<V>>>,
+    flights: HashMap<KeyBuf, Arc<Flight<V>>, RandomState>,
     /// How many writes of a key are under way.
-    writes: HashMap<KeyBuf, u32>,
+    writes: HashMap<KeyBuf, u32, RandomState>,
     /// The groups that are being removed.
     group_writes: Vec<Box<[u8]>>,
 }
 
 impl<V> Default for Shard<V> {
     fn default() -> Self {
-        Self { flights: HashMap::new(), writes: HashMap::new(), group_writes: Vec::new() }
+        Self { flights: HashMap::default(), writes: HashMap::default(), group_writes: Vec::new() }
     }
 }
 
@@ -81,7 +82,7 @@ impl<V> Flights<V> {
     pub(crate) fn new(shards: usize) -> Self {
         Self {
             shards: (0..shards).map(|_| Mutex::new(Shard::default())).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 

@@ -28,7 +28,7 @@ impl Redis {
         }
     }
 
-    fn plain(&self, key: Key<'_>) -> Plain<'_> {
+    fn plain<'k>(&'k self, key: Key<'k>) -> Plain<'k> {
         Plain::new(key.as_bytes(), &self.settings.names, &self.wire)
     }
 

@@ -1,7 +1,9 @@
 //! Which keys are likely to be fresh.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use foldhash::fast::RandomState;
 
 /// Remembers, roughly, which keys were fresh when they were last asked for.
 ///
@@ -17,7 +19,10 @@ const SLOTS: usize = 8_192;
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), table: (0..SLOTS).map(|_| AtomicU32::new(0)).collect() }
+        Self {
+            hasher: RandomState::default(),
+            table: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
+        }
     }
 }
 

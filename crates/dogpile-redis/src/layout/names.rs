@@ -3,6 +3,8 @@
 //! A plain name is itself, so that it can be found with `redis-cli` and by other programs. What belongs
 //! to it is named after it, in the same slot of a cluster. `docs/formats/redis.md` has the rules.
 
+use std::borrow::Cow;
+
 /// What this crate puts at the end of the keys it adds.
 const OURS: [&[u8]; 5] = [b":fields", b":lease", b":large", b":wake", b":count"];
 /// The slot of names that have none of their own.
@@ -25,13 +27,19 @@ impl Default for Names {
 
 impl Names {
     /// The key of a plain name.
-    pub(crate) fn value(&self, name: &[u8]) -> Vec<u8> {
-        let mut key = with_slot([&self.prefix, name].concat());
+    pub(crate) fn value<'k>(&self, name: &'k [u8]) -> Cow<'k, [u8]> {
+        let mut key = match self.prefix.is_empty() {
+            true => Cow::Borrowed(name),
+            false => Cow::Owned([&self.prefix, name].concat()),
+        };
+        if !has_slot(&key) {
+            key = Cow::Owned([NO_SLOT, &key].concat());
+        }
         let end = key.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let looks_like_ours = OURS.iter().any(|tail| key[..end].ends_with(tail))
             || (!self.group_suffix.is_empty() && key[..end].ends_with(&self.group_suffix));
         if looks_like_ours {
-            key.push(0);
+            key.to_mut().push(0);
         }
         key
     }
@@ -78,14 +86,16 @@ pub(crate) fn tag(key: &[u8]) -> Option<&[u8]> {
     (length > 0).then(|| &key[open + 1..open + 1 + length])
 }
 
-/// The same key, or one in a slot that other keys can be put into as well: around a key such as `a}b`
-/// no braces can be set.
+/// Whether other keys can be put into the slot of this one: around a key such as `a}b` no braces can be
+/// set.
+fn has_slot(key: &[u8]) -> bool {
+    let closed = key.contains(&b'}') && tag(key).is_none();
+    !closed && !key.is_empty() && !key.starts_with(NO_SLOT)
+}
+
+/// The same key, or one in a slot that other keys can be put into as well.
 fn with_slot(key: Vec<u8>) -> Vec<u8> {
-    let closed = key.contains(&b'}') && tag(&key).is_none();
-    match closed || key.is_empty() || key.starts_with(NO_SLOT) {
-        true => [NO_SLOT, &key].concat(),
-        false => key,
-    }
+    if has_slot(&key) { key } else { [NO_SLOT, &key].concat() }
 }
 
 /// A token as leases have it: 128 random bits, of which the 13th digit is an 8, as in UUIDs of makers'
@@ -142,7 +152,13 @@ mod tests {
             let value = names.value(name);
             let lease = names.lease(&value);
             let hash = names.group(name);
-            for key in [value, lease, beside(&hash, b":lease"), beside(&hash, b":large"), hash] {
+            for key in [
+                value.into_owned(),
+                lease,
+                beside(&hash, b":lease"),
+                beside(&hash, b":large"),
+                hash,
+            ] {
                 assert!(
                     seen.insert(key.clone()),
                     "{:?} is used twice",

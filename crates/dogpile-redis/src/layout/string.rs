@@ -1,5 +1,7 @@
 //! A plain name: its value is a string, and so is its lease.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::names::Names;
@@ -8,14 +10,14 @@ use crate::wire::{Request, Wire};
 
 /// The keys of a plain name.
 #[derive(Debug)]
-pub(crate) struct Plain<'r> {
-    pub(crate) value: Vec<u8>,
+pub(crate) struct Plain<'k> {
+    pub(crate) value: Cow<'k, [u8]>,
     part: usize,
-    names: &'r Names,
+    names: &'k Names,
 }
 
-impl<'r> Plain<'r> {
-    pub(crate) fn new(name: &[u8], names: &'r Names, wire: &Wire) -> Self {
+impl<'k> Plain<'k> {
+    pub(crate) fn new(name: &'k [u8], names: &'k Names, wire: &Wire) -> Self {
         let value = names.value(name);
         let part = wire.part_of(&value);
         Self { value, part, names }
@@ -32,14 +34,14 @@ impl<'r> Plain<'r> {
 
     pub(crate) fn get(&self) -> Request {
         let mut cmd = redis::Cmd::with_capacity(2, 3 + self.value.len());
-        cmd.arg("GET").arg(&self.value);
+        cmd.arg("GET").arg(&*self.value);
         Request::new(self.part, cmd)
     }
 
     /// The values of plain names of one part.
     pub(crate) fn get_many(some: &[&Self]) -> Request {
         let mut cmd = redis::cmd("MGET");
-        some.iter().for_each(|plain| _ = cmd.arg(&plain.value));
+        some.iter().for_each(|plain| _ = cmd.arg(&*plain.value));
         Request::new(some.first().map_or(0, |plain| plain.part), cmd)
     }
 

@@ -1,5 +1,6 @@
 //! Letting commands of callers that call at the same time travel together.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
@@ -9,10 +10,14 @@ use tokio::sync::oneshot;
 /// Gathers what is sent in one turn of the runtime, and sends it as one pipeline: a packet, a timer and
 /// a wake for many commands instead of for each.
 ///
-/// The first that comes gathers: it lets the runtime run whoever else is ready, and then sends all that
-/// has come. A lone command is sent as it is.
+/// While others are under way, the first that comes gathers: it lets the runtime run whoever else is
+/// ready, and then sends all that has come. A lone command is sent at once.
 #[derive(Default)]
-pub(crate) struct Batch(Mutex<Queue>);
+pub(crate) struct Batch {
+    queue: Mutex<Queue>,
+    /// How many have been sent and not answered.
+    under_way: AtomicUsize,
+}
 
 #[derive(Default)]
 struct Queue {
@@ -26,17 +31,22 @@ const MOST: usize = 256;
 /// What a batch is sent through.
 pub(crate) trait Carrier: Send + Sync + 'static {
     fn batch(&self) -> &Batch;
+    fn carry_one(&self, command: Cmd) -> BoxFuture<'_, Result<Value>>;
     fn carry<'a>(&'a self, commands: &'a Pipeline) -> BoxFuture<'a, Result<Vec<Value>>>;
 }
 
 impl Batch {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Sends a command with all others that are sent now.
 pub(crate) async fn send(carrier: &Arc<dyn Carrier>, command: Cmd) -> Result<Value> {
+    let under_way = UnderWay(carrier.batch());
+    if under_way.0.under_way.fetch_add(1, Relaxed) == 0 {
+        return carrier.carry_one(command).await;
+    }
     let (sender, reply) = oneshot::channel();
     let gathers = {
         let mut queue = carrier.batch().queue();
@@ -51,6 +61,15 @@ pub(crate) async fn send(carrier: &Arc<dyn Carrier>, command: Cmd) -> Result<Val
     reply.await.unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::Unavailable, "the runtime that sends commands is shutting down"))
     })
+}
+
+/// Counts a command, until it is answered or given up.
+struct UnderWay<'a>(&'a Batch);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Relaxed);
+    }
 }
 
 /// Sends what was gathered when it is dropped, also if its caller gives up meanwhile.

@@ -252,12 +252,24 @@ impl Carrier for Inner {
         &self.batch
     }
 
+    fn carry_one(&self, command: Cmd) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(self.send(command, Resend::May))
+    }
+
     fn carry<'a>(&'a self, commands: &'a Pipeline) -> BoxFuture<'a, Result<Vec<Value>>> {
         Box::pin(self.send_many(commands, Resend::May))
     }
 }
 
 impl Inner {
+    async fn send(&self, command: Cmd, resend: Resend) -> Result<Value> {
+        let command = &command;
+        self.through(resend, move |mut connection| async move {
+            connection.send_packed_command(command).await
+        })
+        .await
+    }
+
     async fn send_many(&self, commands: &Pipeline, resend: Resend) -> Result<Vec<Value>> {
         self.through(resend, move |mut connection| async move {
             connection.send_packed_commands(commands, 0, commands.len()).await
@@ -276,13 +288,7 @@ impl Link for Single {
     }
 
     fn send(&self, command: Cmd, resend: Resend) -> BoxFuture<'_, Result<Value>> {
-        Box::pin(async move {
-            let command = &command;
-            let send = move |mut connection: MultiplexedConnection| async move {
-                connection.send_packed_command(command).await
-            };
-            self.inner.through(resend, send).await
-        })
+        Box::pin(self.inner.send(command, resend))
     }
 
     fn send_many<'a>(
