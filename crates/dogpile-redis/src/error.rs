@@ -51,7 +51,10 @@ fn meaning(error: &RedisError) -> (ErrorKind, &'static str) {
         Kind::Server(Server::ReadOnly) => {
             (ErrorKind::Unavailable, "the server is a replica and takes no writes")
         }
-        Kind::Server(Server::MasterDown | Server::ClusterDown | Server::TryAgain)
+        Kind::Server(Server::TryAgain) => {
+            (ErrorKind::Unavailable, "the slot of this key is being moved to another node")
+        }
+        Kind::Server(Server::MasterDown | Server::ClusterDown)
         | Kind::ClusterConnectionNotFound => {
             (ErrorKind::Unavailable, "the part of the cluster that has this key is down")
         }

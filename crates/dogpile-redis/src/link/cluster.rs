@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
+use dogpile_core::{BoxFuture, Error, Result};
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, PushKind, Value};
+use redis::{
+    Cmd, ErrorKind, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, PushKind,
+    ServerErrorKind, Value,
+};
 
 use super::{Carrier, Hearing, Link, Messages, Resend};
 use crate::connect::{Connect, Protocol, provide_cryptography};
@@ -25,6 +28,9 @@ impl Redis {
     /// to one entry or one group is in one slot, so that each step stays one step. Redirections are
     /// followed, and so is a failover: while a part of the cluster has no master, its keys are
     /// [`ErrorKind::Unavailable`](dogpile_core::ErrorKind::Unavailable) and the others are served.
+    ///
+    /// While a slot is moved to another node, its values are read, and none of them can be created,
+    /// because servers refuse steps with two keys then: that is `Unavailable` too.
     ///
     /// Writes that a master took and did not pass on before it failed are lost with it, leases among
     /// them: then a value may be created twice. A counter whose answer was lost is raised again by
@@ -94,7 +100,10 @@ fn misunderstood(error: redis::RedisError) -> Error {
 }
 
 fn late(total: Duration) -> Error {
-    Error::new(ErrorKind::TimedOut, format!("the cluster did not answer within {total:?}"))
+    Error::new(
+        dogpile_core::ErrorKind::TimedOut,
+        format!("the cluster did not answer within {total:?}"),
+    )
 }
 
 /// Passes on what nodes send without being asked.
@@ -177,7 +186,17 @@ impl Link for Cluster {
         _: Resend,
     ) -> BoxFuture<'a, Result<Vec<Value>>> {
         Box::pin(self.within(async {
-            self.connection.clone().req_packed_commands(commands, 0, commands.len()).await
+            let mut connection = self.connection.clone();
+            match connection.req_packed_commands(commands, 0, commands.len()).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => {}
+                answered => return answered,
+            }
+            // A slot is on its way to another node, which must be asked for each command anew.
+            let mut replies = Vec::with_capacity(commands.len());
+            for command in commands.cmd_iter() {
+                replies.push(connection.req_packed_command(command).await?);
+            }
+            Ok(replies)
         }))
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod content;
+mod examples;
 mod leases;
 mod memory;
 mod network;

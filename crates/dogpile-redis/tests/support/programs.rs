@@ -1,6 +1,7 @@
 //! Where the programs are that `cargo xtask test` installs where it can.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,4 +58,19 @@ fn packages() -> Option<PathBuf> {
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|p| p.is_file())
+}
+
+/// An example of the package that is being tested. Cargo builds the examples beside the tests, unless
+/// it was told to build one test only.
+pub fn example(name: &str) -> Command {
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().and_then(|deps| deps.parent()).unwrap().join("examples");
+    let path = folder.join(name);
+    if !path.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--all-features", "--example", name]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(cargo.status().unwrap().success(), "cargo cannot build {name}");
+    }
+    Command::new(path)
 }
