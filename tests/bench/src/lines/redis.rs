@@ -4,6 +4,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +14,10 @@ use dogpile_cache::{Field, Region};
 use dogpile_core::Policy;
 use dogpile_lock::Dogpile;
 use dogpile_redis::Redis;
-use futures_util::future::join_all;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
 
 use super::Measured;
 use super::hit::compare;
@@ -111,25 +112,31 @@ fn hits(
     settings: Settings,
     tasks: usize,
 ) -> Result<Vec<Row>, Box<dyn Error>> {
-    let three = runtime.block_on(Three::connect(server))?;
-    let names = names(KEYS);
-    let bare_names: Vec<_> = names.iter().map(|name| format!("bare {name}")).collect();
-    let byte_names: Vec<_> = names.iter().map(|name| format!("bytes {name}")).collect();
+    let three = Arc::new(runtime.block_on(Three::connect(server))?);
+    let named = |what: &str| -> Arc<[String]> {
+        names(KEYS).into_iter().map(|name| format!("{what}{name}")).collect()
+    };
+    let (names, bare_names, byte_names) = (named(""), named("bare "), named("bytes "));
     let each = if tasks == 1 { 200 } else { 250 };
     let nothing = || async { Err::<String, _>(std::io::Error::other("it is there")) };
     let no_bytes = || async { Err::<Bytes, _>(std::io::Error::other("it is there")) };
-    let (three, names, bare_names, byte_names) = (&three, &names, &bare_names, &byte_names);
-    let (nothing, no_bytes) = (&nothing, &no_bytes);
 
     macro_rules! round {
-        (|$at:ident| $call:expr) => {
+        ($keys:ident, |$at:ident, $three:ident| $call:expr) => {
             || {
-                runtime.block_on(join_all((0..tasks).map(|task| async move {
-                    for nth in 0..each {
-                        let $at = (task * 31 + nth * 7) % KEYS;
-                        black_box($call);
+                runtime.block_on(async {
+                    let mut all = JoinSet::new();
+                    for task in 0..tasks {
+                        let ($three, $keys) = (Arc::clone(&three), Arc::clone(&$keys));
+                        all.spawn(async move {
+                            for nth in 0..each {
+                                let $at = (task * 31 + nth * 7) % KEYS;
+                                black_box($call);
+                            }
+                        });
                     }
-                })));
+                    all.join_all().await
+                });
                 (tasks * each) as u64
             }
         };
@@ -139,14 +146,14 @@ fn hits(
         vec![
             Contestant::new(
                 "MultiplexedConnection GET",
-                round!(|at| {
+                round!(bare_names, |at, three| {
                     let value: Result<Vec<u8>, _> = three.bare.clone().get(&bare_names[at]).await;
                     assert!(value.is_ok_and(|value| value.len() == 1024));
                 }),
             ),
             Contestant::new(
                 "region of bytes",
-                round!(|at| {
+                round!(byte_names, |at, three| {
                     let value: Bytes =
                         three.bytes.get_or_create(&*byte_names[at], no_bytes).await.unwrap();
                     assert_eq!(value.len(), 1024);
@@ -154,7 +161,7 @@ fn hits(
             ),
             Contestant::new(
                 "region",
-                round!(|at| {
+                round!(names, |at, three| {
                     let value: String =
                         three.region.get_or_create(&*names[at], nothing).await.unwrap();
                     assert_eq!(value.len(), 1024);
@@ -162,7 +169,7 @@ fn hits(
             ),
             Contestant::new(
                 "cached AsyncRedisCache",
-                round!(|at| {
+                round!(names, |at, three| {
                     let value = three.cached.async_cache_get(&names[at]).await;
                     assert!(value.is_ok_and(|value| value.is_some()));
                 }),
