@@ -4,7 +4,9 @@
 
 mod arrows;
 mod deny;
+mod extras;
 mod features;
+mod machine;
 mod msrv;
 mod package;
 mod servers;

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::shell;
 use crate::steps::{self, Gate, Outcome, Step};
 use crate::workspace::Workspace;
-use crate::{Ending, arrows, deny, features, msrv, package, servers, tidy, tools};
+use crate::{Ending, arrows, deny, extras, features, msrv, package, servers, tidy, tools};
 
 const STEPS: &[Step] = &[
     Step {
@@ -13,6 +13,12 @@ const STEPS: &[Step] = &[
         help: "the servers that tests start are installed",
         quick: false,
         run: |gate| servers::install(gate.workspace),
+    },
+    Step {
+        name: "extras",
+        help: "what tests use where it can be had: Python packages, newer servers, a browser",
+        quick: false,
+        run: |gate| extras::install(gate.workspace),
     },
     Step { name: "format", help: "every file is as rustfmt writes it", quick: true, run: format },
     Step {

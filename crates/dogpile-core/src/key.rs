@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use crate::words::words;
 
@@ -117,7 +118,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A [`Key`] that owns its bytes, in one allocation.
+/// A [`Key`] that owns its bytes, in one allocation that clones share.
 ///
 /// ```
 /// use dogpile_core::{Key, KeyBuf};
@@ -127,7 +128,7 @@ impl fmt::Display for Text<'_> {
 /// ```
 #[derive(Clone)]
 pub struct KeyBuf {
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
     group: Option<usize>,
 }
 

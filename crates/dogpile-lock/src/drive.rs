@@ -172,8 +172,8 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
     async fn ask(&mut self) -> Event {
         match self.dogpile.leases.get_or_lease(&self.request.ask()).await {
             Ok(Answer::Fresh(entry)) => {
-                self.found = Some(entry.clone());
-                self.land(Landing::Entry(entry));
+                self.seat.take().into_iter().for_each(|seat| seat.land_found(&entry));
+                self.found = Some(entry);
                 Event::Fresh
             }
             Ok(Answer::Create { lease, stale }) => {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use dogpile_core::{Entry, Error, ErrorKind, Key, KeyBuf};
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::primitive::{Arc, Mutex, lock};
@@ -91,7 +92,7 @@ impl<V> Flights<V> {
     pub(crate) fn new(shards: usize) -> Self {
         Self {
             shards: (0..shards).map(|_| Mutex::new(Shard::default())).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 
@@ -147,7 +148,8 @@ impl<V> Flights<V> {
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard<V>> {
-        let number = hash % self.shards.len() as u64;
+        // The tables go by the other bits.
+        let number = (hash >> 32) % self.shards.len() as u64;
         &self.shards[usize::try_from(number).unwrap_or_default()]
     }
 
@@ -301,6 +303,16 @@ impl<V: Clone> Seat<V> {
     /// Ends the flight.
     pub(crate) fn land(mut self, landing: Landing<V>) {
         self.end(landing);
+    }
+
+    /// Ends the flight with an entry that was found, of which a copy is made only if somebody follows.
+    pub(crate) fn land_found(mut self, entry: &Entry<V>) {
+        self.flights.remove(&self.flight);
+        // Who follows has a pointer to the flight, and out of the table nobody gets another.
+        if Arc::strong_count(&self.flight) > 1 {
+            self.end(Landing::Entry(entry.clone()));
+        }
+        self.landed = true;
     }
 
     /// Ends the flight of a creator that panicked: the first time its followers try themselves, the

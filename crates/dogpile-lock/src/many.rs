@@ -1,6 +1,6 @@
 //! Driving the protocol for many keys at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Poll;
@@ -56,11 +56,19 @@ struct Batch<'a, L: LeaseBackend> {
 }
 
 struct Open<V> {
-    /// Where the key stands in the question; more than once if it was asked for twice.
-    positions: Vec<usize>,
+    /// Where the key stands in the question.
+    position: usize,
+    /// And where else, if it was asked for more than once.
+    repeated: Vec<usize>,
     stale: Option<Entry<V>>,
     panics: u32,
     waited: bool,
+}
+
+impl<V> Open<V> {
+    const fn at(position: usize) -> Self {
+        Self { position, repeated: Vec::new(), stale: None, panics: 0, waited: false }
+    }
 }
 
 /// What a round holds.
@@ -74,16 +82,19 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
     fn new(dogpile: &'a Dogpile<L>, keys: &[Key<'a>], request: &'a Request<'a>) -> Self {
         let mut open = BTreeMap::new();
         for (position, key) in keys.iter().enumerate() {
-            let entry = open.entry(*key);
-            let fresh = || Open { positions: Vec::new(), stale: None, panics: 0, waited: false };
-            entry.or_insert_with(fresh).positions.push(position);
+            match open.entry(*key) {
+                btree_map::Entry::Vacant(vacant) => _ = vacant.insert(Open::at(position)),
+                btree_map::Entry::Occupied(present) => present.into_mut().repeated.push(position),
+            }
         }
         let deadline = Instant::now().checked_add(request.wait_for);
         Self { dogpile, request, deadline, open, served: keys.iter().map(|_| None).collect() }
     }
 
+    /// Serves what a plain read finds fresh. Of many keys most are, and need neither a seat nor a question
+    /// about leases.
     async fn look(&mut self) -> Result<()> {
-        if !self.dogpile.options.reads_first || self.open.is_empty() {
+        if self.open.is_empty() {
             return Ok(());
         }
         let keys: Vec<_> = self.open.keys().copied().collect();
@@ -145,7 +156,7 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
         for ((key, seat), answer) in round.leads.drain(..).zip(answers) {
             match answer {
                 Answer::Fresh(entry) => {
-                    seat.land(Landing::Entry(entry.clone()));
+                    seat.land_found(&entry);
                     let waited = self.open.get(&key).is_some_and(|open| open.waited);
                     self.serve(key, entry, if waited { ServedBy::Waited } else { ServedBy::Hit });
                 }
@@ -180,8 +191,7 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
         if turns.is_empty() {
             return Ok(());
         }
-        let positions =
-            turns.iter().filter_map(|key| self.open.get(key)?.positions.first().copied()).collect();
+        let positions = turns.iter().filter_map(|key| Some(self.open.get(key)?.position)).collect();
         let entries = creation.run_many(|| create(positions)).await?;
         for (key, entry) in turns.into_iter().zip(entries) {
             self.serve(key, entry, ServedBy::Created);
@@ -272,9 +282,11 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
     }
 
     fn serve(&mut self, key: Key<'a>, entry: Entry<L::Value>, by: ServedBy) {
+        let Some(open) = self.open.remove(&key) else { return };
         let served = Served { entry, by };
-        for position in self.open.remove(&key).into_iter().flat_map(|open| open.positions) {
+        for position in open.repeated {
             self.served[position] = Some(served.clone());
         }
+        self.served[open.position] = Some(served);
     }
 }

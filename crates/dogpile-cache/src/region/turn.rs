@@ -132,7 +132,11 @@ impl<R: ReadThrough, C> Region<R, C> {
                 self.settings.tell_served(key, served.by, attempt.began);
                 Verdict::Value(value)
             }
-            Err(error) if self.is_corrupt(key, &error) && again => {
+            // A store whose entries have no stamp hands out the same bytes again, as new as ever.
+            Err(error) if self.is_corrupt(key, &error) && again && attempt.left == 0 => {
+                Verdict::Forget
+            }
+            Err(error) if error.kind() == ErrorKind::Corrupt && again => {
                 let next = served.entry.created.plus(Duration::from_millis(1));
                 attempt.barrier.dead = attempt.barrier.dead.max(next);
                 Verdict::Again

@@ -4,6 +4,8 @@ mod alloc;
 mod file;
 mod hit;
 pub(crate) mod processes;
+mod redis;
+mod redis_processes;
 mod ring;
 pub(crate) mod torture;
 mod zipf;
@@ -59,5 +61,7 @@ pub(crate) const LINES: &[Line] = lines! {
     "expired" "1,000 tasks on one expired key" |s| torture::run("one_expired_key", s);
     "ring" "lookups and changes of the hash ring, against other rings" ring::run;
     "processes" "4 processes on the file backend" processes::run;
+    "redis" "hits and groups on Redis, against the bare client" redis::run;
+    "redis-processes" "4 processes on one key of Redis" redis_processes::run;
     "recursion" "a creator asks for its own key" |s| torture::run("recursion", s);
 };

@@ -121,6 +121,11 @@ impl Drop for Worker {
 
 /// What each of the processes does.
 pub(crate) fn process(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    if let [role, rest @ ..] = arguments
+        && role == "redis"
+    {
+        return super::redis_processes::process(rest);
+    }
     let folder = Path::new(arguments.first().ok_or("no folder")?).to_owned();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -1,0 +1,493 @@
+//! Leases, kept by the server.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use dogpile_core::{
+    Age, Answer, Ask, Entry, Error, ErrorKind, Held, Key, KeyBuf, Lease, LeaseBackend, Result,
+    SetOptions,
+};
+use redis::Value;
+
+use crate::backend::Place;
+use crate::error::unexpected;
+use crate::layout::{bytes, done, is_marker, lease_millis, list, token_of};
+use crate::notify::listen;
+use crate::redis::Redis;
+use crate::stats::add;
+use crate::wire::Request;
+
+/// The longest that a waiter goes by what it heard. Whoever takes a lease away without telling, by
+/// flushing the database, delays nobody longer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often who asks is told of a value that came meanwhile and is not fresh either.
+const ROUNDS: usize = 8;
+
+impl LeaseBackend for Redis {
+    async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
+        let place = self.place(ask.key);
+        let hint = place.hint(self);
+        let (mut inside, busy) = match hint.is_fresh() {
+            true => (bytes(self.wire.one(place.get()).await?)?, false),
+            false => {
+                let both = [place.get(), place.holder()];
+                let mut replies = self.wire.all(&both).await.into_iter();
+                let (Some(stored), Some(holder)) = (replies.next(), replies.next()) else {
+                    return Ok(Answer::Busy { stale: None });
+                };
+                (bytes(stored?)?, place.is_held(&holder?, ask))
+            }
+        };
+        let mut token = None;
+        for _ in 0..ROUNDS {
+            let seen = match self.looked_at(&place, inside, ask).await? {
+                Looked::Fresh(entry) => {
+                    hint.fresh();
+                    return Ok(Answer::Fresh(entry));
+                }
+                Looked::Other(seen) => seen,
+            };
+            hint.stale();
+            if busy {
+                return Ok(Answer::Busy { stale: seen.stale });
+            }
+            let token = *token.get_or_insert_with(new_token);
+            let request = place.ask(&written(token), lease_millis(ask.lease_for), &seen.bytes);
+            match Said::new(place.single(self.wire.one(request).await?)?)? {
+                Said::Changed(now) => inside = Some(now),
+                said => return Ok(said.answer(token, seen.stale)),
+            }
+        }
+        Ok(Answer::Busy { stale: None })
+    }
+
+    /// Asks for all leases at once, as if nothing were there: who asks for many has read them.
+    async fn get_or_lease_many(&self, asks: &[Ask<'_>]) -> Result<Vec<Answer<Bytes>>> {
+        let mut answers: Vec<Option<Answer<Bytes>>> = vec![None; asks.len()];
+        let nothing = |at| Wanted { at, token: new_token(), seen: Seen::nothing() };
+        let mut wanted: Vec<_> = (0..asks.len()).map(nothing).collect();
+        for _ in 0..ROUNDS {
+            let mut again = Vec::new();
+            for (mut asked, said) in self.ask_many(asks, wanted).await {
+                let ask = &asks[asked.at];
+                let now = match said? {
+                    Said::Changed(now) => now,
+                    said => {
+                        answers[asked.at] = Some(said.answer(asked.token, asked.seen.stale));
+                        continue;
+                    }
+                };
+                match self.looked_at(&self.place(ask.key), Some(now), ask).await? {
+                    Looked::Fresh(entry) => answers[asked.at] = Some(Answer::Fresh(entry)),
+                    Looked::Other(seen) => {
+                        asked.seen = seen;
+                        again.push(asked);
+                    }
+                }
+            }
+            wanted = again;
+            if wanted.is_empty() {
+                break;
+            }
+        }
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or(Answer::Busy { stale: None }))
+            .collect())
+    }
+
+    async fn fill(
+        &self,
+        key: Key<'_>,
+        lease: Lease,
+        entry: Entry<Bytes>,
+        options: &SetOptions,
+    ) -> Result<Held> {
+        let held = self.fill_many(&[(key, lease, entry)], options).await?;
+        Ok(held.into_iter().next().unwrap_or(Held::Lost))
+    }
+
+    async fn fill_many(
+        &self,
+        fills: &[(Key<'_>, Lease, Entry<Bytes>)],
+        options: &SetOptions,
+    ) -> Result<Vec<Held>> {
+        let publish = self.wire.publish();
+        let mut held = vec![Held::Lost; fills.len()];
+        let (mut requests, mut places) = (Vec::new(), Vec::new());
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for (at, (key, lease, entry)) in fills.iter().enumerate() {
+            let closed = match self.closed(entry, options) {
+                Ok(closed) => closed,
+                Err(error) => return self.released(fills, error).await,
+            };
+            let token = written(lease.token());
+            match self.place(*key) {
+                Place::Plain(plain) => {
+                    requests.push(plain.store(&token, &closed.0, closed.1, publish));
+                    places.push(vec![at]);
+                }
+                Place::Field(fields, field) => {
+                    let group = groups.entry(key.group()).or_default();
+                    group.push((at, token, field, self.in_group(closed), fields));
+                }
+            }
+        }
+        let stored = groups.values().flatten().map(|(_, _, _, stored, _)| stored);
+        if let Err(error) = self.check_field_expiry(stored).await {
+            return self.released(fills, error).await;
+        }
+        let singles = requests.len();
+        for group in groups.values() {
+            let items: Vec<_> = group
+                .iter()
+                .map(|(_, token, field, stored, _)| (&**token, *field, stored))
+                .collect();
+            let Some((.., fields)) = group.first() else { continue };
+            requests.push(fields.store(self.settings.group_expiry, publish, &items));
+            places.push(group.iter().map(|(at, ..)| *at).collect());
+        }
+        let replies = if requests.is_empty() { Vec::new() } else { self.wire.all(&requests).await };
+        for (nth, (places, reply)) in places.into_iter().zip(replies).enumerate() {
+            let replies = if nth < singles { vec![reply?] } else { list(reply?, places.len())? };
+            for (at, reply) in places.into_iter().zip(replies) {
+                match done(&reply)? {
+                    true => held[at] = Held::Kept,
+                    false => add(&self.wire.counts.lost_leases, 1),
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    async fn extend(&self, key: Key<'_>, lease: Lease, lease_for: Duration) -> Result<Held> {
+        let token = written(lease.token());
+        let request = match self.place(key) {
+            Place::Plain(plain) => plain.extend(&token, lease_millis(lease_for)),
+            Place::Field(fields, field) => fields.extend(&token, field, lease_for),
+        };
+        self.held(request).await
+    }
+
+    async fn release(&self, key: Key<'_>, lease: Lease) -> Result<Held> {
+        let (token, publish) = (written(lease.token()), self.wire.publish());
+        let request = match self.place(key) {
+            Place::Plain(plain) => plain.release(&token, publish),
+            Place::Field(fields, field) => fields.release(&token, field, publish),
+        };
+        self.held(request).await
+    }
+
+    fn abandon(&self, key: Key<'_>, lease: Lease) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (redis, key) = (self.clone(), KeyBuf::from(key));
+            runtime.spawn(async move { redis.release(key.as_key(), lease).await });
+        }
+    }
+
+    async fn wait(&self, key: Key<'_>, at_most: Duration) {
+        let _ = self.wait_until(key, Instant::now() + at_most.min(LOOK_AGAIN)).await;
+    }
+
+    async fn is_leased(&self, key: Key<'_>) -> Result<bool> {
+        Ok(self.left(&self.place(key)).await? != Left::Free)
+    }
+}
+
+/// What was read, to one who asked.
+enum Looked {
+    Fresh(Entry<Bytes>),
+    Other(Seen),
+}
+
+/// What was read and is not fresh.
+struct Seen {
+    /// What a script compares to find out whether it has changed.
+    bytes: Vec<u8>,
+    stale: Option<Entry<Bytes>>,
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Self { bytes: b"-".to_vec(), stale: None }
+    }
+}
+
+/// A key to ask for.
+struct Wanted {
+    at: usize,
+    token: u128,
+    seen: Seen,
+}
+
+impl Redis {
+    /// The error that keeps values from being stored, after their leases were ended.
+    async fn released(
+        &self,
+        fills: &[(Key<'_>, Lease, Entry<Bytes>)],
+        error: Error,
+    ) -> Result<Vec<Held>> {
+        for (key, lease, _) in fills {
+            // A lease has an end, and the first error is the one that matters.
+            let _ = self.release(*key, *lease).await;
+        }
+        Err(error)
+    }
+
+    async fn held(&self, request: Request) -> Result<Held> {
+        Ok(if done(&self.wire.one(request).await?)? { Held::Kept } else { Held::Lost })
+    }
+
+    /// What was read, as the asker sees it. Bytes that are no entry are a missing one.
+    async fn looked_at(
+        &self,
+        place: &Place<'_>,
+        inside: Option<Bytes>,
+        ask: &Ask<'_>,
+    ) -> Result<Looked> {
+        let Some(inside) = inside else { return Ok(Looked::Other(Seen::nothing())) };
+        let envelope = &self.settings.envelope;
+        let mut seen = None;
+        let stored = match place {
+            Place::Field(fields, field) if is_marker(&inside) => {
+                seen = Some([b"+", &inside[..]].concat());
+                self.unmarked(fields, field, Some(inside)).await?
+            }
+            _ => Some(inside),
+        };
+        let Some(stored) = stored else { return Ok(Looked::Other(Seen::nothing())) };
+        let age = match envelope.stamps(&stored, ask.freshness.now()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Age::Dead,
+            stamps => ask.freshness.age(&stamps?),
+        };
+        if age == Age::Fresh {
+            return envelope.decode(stored, ask.freshness.now()).map(Looked::Fresh);
+        }
+        let bytes = seen.unwrap_or_else(|| [b"+", envelope.head(&stored)].concat());
+        let stale = match age {
+            Age::Stale => Some(envelope.decode(stored, ask.freshness.now())?),
+            Age::Fresh | Age::Dead => None,
+        };
+        Ok(Looked::Other(Seen { bytes, stale }))
+    }
+
+    async fn ask_many(&self, asks: &[Ask<'_>], wanted: Vec<Wanted>) -> Vec<(Wanted, Result<Said>)> {
+        let (mut requests, mut order) = (Vec::new(), Vec::new());
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for wanted in wanted {
+            let ask = &asks[wanted.at];
+            let ms = lease_millis(ask.lease_for);
+            match ask.key.group() {
+                Some(group) => groups.entry((group, ms)).or_default().push(wanted),
+                None => {
+                    let place = self.place(ask.key);
+                    requests.push(place.ask(&written(wanted.token), ms, &wanted.seen.bytes));
+                    order.push(vec![wanted]);
+                }
+            }
+        }
+        let singles = requests.len();
+        for ((group, ms), wanted) in groups {
+            let tokens: Vec<_> = wanted.iter().map(|wanted| written(wanted.token)).collect();
+            let asked: Vec<_> = wanted
+                .iter()
+                .zip(&tokens)
+                .map(|(wanted, token)| {
+                    (&**token, asks[wanted.at].key.as_bytes(), &*wanted.seen.bytes)
+                })
+                .collect();
+            requests.push(self.fields(group).ask(ms, &asked));
+            order.push(wanted);
+        }
+        let replies = self.wire.all(&requests).await;
+        let mut said = Vec::with_capacity(asks.len());
+        for (nth, (wanted, reply)) in order.into_iter().zip(replies).enumerate() {
+            let replies = match reply {
+                Ok(reply) if nth < singles => Ok(vec![reply]),
+                Ok(reply) => list(reply, wanted.len()),
+                Err(error) => Err(error),
+            };
+            match replies {
+                Ok(replies) => {
+                    said.extend(wanted.into_iter().zip(replies.into_iter().map(Said::new)))
+                }
+                Err(error) => {
+                    said.extend(wanted.into_iter().map(|wanted| (wanted, Err(error.clone()))));
+                }
+            }
+        }
+        said
+    }
+
+    async fn left(&self, place: &Place<'_>) -> Result<Left> {
+        let request = match place {
+            Place::Plain(plain) => plain.left(),
+            Place::Field(fields, field) => fields.left(field),
+        };
+        match self.wire.one(request).await? {
+            Value::Int(-1) => Ok(Left::Endless),
+            Value::Int(ms @ 1..) => Ok(Left::For(Duration::from_millis(ms.unsigned_abs()))),
+            Value::Int(_) => Ok(Left::Free),
+            reply => Err(unexpected("the time that a lease has left was expected", &reply)),
+        }
+    }
+
+    /// Returns when the lease ended, or at the deadline, or early.
+    async fn wait_until(&self, key: Key<'_>, deadline: Instant) -> Result<()> {
+        let place = self.place(key);
+        // Python's locks are given back without a word.
+        let hears = self.settings.names.lock_prefix.is_none();
+        let listening = if hears { listen(&self.wire.link, &place.channel()) } else { None };
+        let Some(listening) = listening else { return self.poll(&place, deadline).await };
+        let woken = listening.channel.woken();
+        tokio::pin!(woken);
+        // From here on no message is missed.
+        woken.as_mut().enable();
+        match tokio::time::timeout_at(deadline.into(), listening.begin()).await {
+            Err(_) => return Ok(()),
+            Ok(Err(_)) => return self.poll(&place, deadline).await,
+            Ok(Ok(asked)) => add(&self.wire.counts.round_trips, usize::from(asked)),
+        }
+        let until = match self.left(&place).await? {
+            Left::Free => return Ok(()),
+            Left::For(left) => deadline.min(Instant::now() + left),
+            Left::Endless => deadline,
+        };
+        let _ = tokio::time::timeout_at(until.into(), woken).await;
+        Ok(())
+    }
+
+    /// Looks again and again, at growing intervals.
+    async fn poll(&self, place: &Place<'_>, deadline: Instant) -> Result<()> {
+        const SHORTEST: Duration = Duration::from_millis(2);
+        const LONGEST: Duration = Duration::from_millis(25);
+        let mut pause = SHORTEST;
+        loop {
+            let left = match self.left(place).await? {
+                Left::Free => return Ok(()),
+                Left::For(left) => left,
+                Left::Endless => LONGEST,
+            };
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(());
+            }
+            let jitter = u32::from(RandomState::new().hash_one(0_u8).to_le_bytes()[0]);
+            let pause_now = pause.mul_f64(0.75 + f64::from(jitter) / 512.0);
+            tokio::time::sleep(pause_now.min(left).min(deadline - now)).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+}
+
+/// How long a lease lasts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Left {
+    Free,
+    For(Duration),
+    /// A lock of Python's without a timeout.
+    Endless,
+}
+
+/// What the server said to who asked for a lease.
+enum Said {
+    Changed(Bytes),
+    Granted { gone: bool },
+    Taken { gone: bool },
+}
+
+impl Said {
+    fn new(reply: Value) -> Result<Self> {
+        match reply {
+            Value::Int(1) => Ok(Self::Granted { gone: false }),
+            Value::Int(2) => Ok(Self::Granted { gone: true }),
+            Value::Int(0) => Ok(Self::Taken { gone: false }),
+            Value::Int(-1) => Ok(Self::Taken { gone: true }),
+            Value::BulkString(now) => Ok(Self::Changed(now.into())),
+            reply => Err(unexpected("a lease was asked for", &reply)),
+        }
+    }
+
+    fn answer(self, token: u128, seen: Option<Entry<Bytes>>) -> Answer<Bytes> {
+        match self {
+            Self::Granted { gone } => {
+                Answer::Create { lease: Lease::new(token), stale: seen.filter(|_| !gone) }
+            }
+            Self::Taken { gone } => Answer::Busy { stale: seen.filter(|_| !gone) },
+            Self::Changed(_) => Answer::Busy { stale: seen },
+        }
+    }
+}
+
+impl Place<'_> {
+    fn hint<'r>(&self, redis: &'r Redis) -> crate::hints::Hint<'r> {
+        match self {
+            Self::Plain(plain) => redis.hints.of(&plain.value, b""),
+            Self::Field(fields, field) => redis.hints.of(&fields.hash, field),
+        }
+    }
+
+    fn get(&self) -> Request {
+        match self {
+            Self::Plain(plain) => plain.get(),
+            Self::Field(fields, field) => fields.get(field),
+        }
+    }
+
+    fn holder(&self) -> Request {
+        match self {
+            Self::Plain(plain) => plain.holder(),
+            Self::Field(fields, field) => fields.holder(field),
+        }
+    }
+
+    /// Whether somebody is certain to hold the lease. What cannot be told from here is asked for.
+    fn is_held(&self, holder: &Value, ask: &Ask<'_>) -> bool {
+        let Value::BulkString(holder) = holder else { return false };
+        match self {
+            Self::Plain(_) => true,
+            // The end is by the server's clock. If ours is behind it by more than a lease, this says
+            // no; if it is ahead, too.
+            Self::Field(..) => {
+                let now = ask.freshness.now().as_millis();
+                let ends = std::str::from_utf8(holder).ok().and_then(|text| text.split_once(':'));
+                ends.and_then(|(_, ends)| ends.parse::<u64>().ok())
+                    .is_some_and(|ends| ends > now && ends - now <= lease_millis(ask.lease_for))
+            }
+        }
+    }
+
+    fn ask(&self, token: &str, lease_ms: u64, seen: &[u8]) -> Request {
+        match self {
+            Self::Plain(plain) => plain.ask(token, lease_ms, seen),
+            Self::Field(fields, field) => fields.ask(lease_ms, &[(token, field, seen)]),
+        }
+    }
+
+    /// The answer for this key in the reply to a question that may have been for many.
+    fn single(&self, reply: Value) -> Result<Value> {
+        match self {
+            Self::Plain(_) => Ok(reply),
+            Self::Field(..) => Ok(list(reply, 1)?.pop().unwrap_or(Value::Nil)),
+        }
+    }
+
+    fn channel(&self) -> Vec<u8> {
+        match self {
+            Self::Plain(plain) => plain.lease(),
+            Self::Field(fields, field) => fields.channel(field),
+        }
+    }
+}
+
+fn written(token: u128) -> String {
+    format!("{token:032x}")
+}
+
+/// The hashers of the standard library take their seeds from the system's source of randomness.
+fn new_token() -> u128 {
+    let draw = || u128::from(RandomState::new().hash_one(std::process::id()));
+    token_of(draw() << 64 | draw())
+}

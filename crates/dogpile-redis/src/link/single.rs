@@ -1,0 +1,324 @@
+//! One server, and a connection to it that is made anew when it is lost.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Cmd, Pipeline, PushInfo, PushKind, RedisError, RetryMethod, Value,
+};
+
+use super::batch::{Batch, Carrier};
+use super::{Hearing, Link, Messages, Resend};
+use crate::connect::Connect;
+use crate::error::told;
+use crate::notify::Notices;
+use crate::stats::{Counts, add};
+
+/// Makes connections to the server that is in charge now: the one at an address, or the master that
+/// Sentinels name.
+pub(crate) trait Open: fmt::Debug + Send + Sync {
+    /// A connection, set up and ready, or why there is none. Whether it speaks RESP3 says the second.
+    fn open<'a>(
+        &'a self,
+        config: &'a AsyncConnectionConfig,
+        push: &'a (dyn Fn() -> Push + Send + Sync),
+    ) -> BoxFuture<'a, Result<(MultiplexedConnection, bool)>>;
+}
+
+/// Takes what the server sends without being asked.
+pub(crate) type Push = Box<dyn Fn(PushInfo) -> Result<(), ()> + Send + Sync>;
+
+/// The connection to one server at a time, shared by all callers.
+pub(crate) struct Single {
+    inner: Arc<Inner>,
+    /// The same, for what gathers.
+    carrier: Arc<dyn Carrier>,
+}
+
+struct Inner {
+    open: Box<dyn Open>,
+    options: Connect,
+    state: Arc<RwLock<State>>,
+    /// Held by whoever connects; the others wait for its connection.
+    opening: tokio::sync::Mutex<()>,
+    notices: Arc<Notices>,
+    counts: Arc<Counts>,
+    batch: Batch,
+}
+
+#[derive(Default)]
+struct State {
+    /// Tells connections apart, so that only the one that failed is given up.
+    generation: u64,
+    connection: Option<MultiplexedConnection>,
+    hears: bool,
+    /// Why the last attempt to connect failed, and when.
+    failed: Option<(Instant, Error)>,
+}
+
+/// How long after a failed attempt to connect everybody is told of it without another one.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Single {
+    pub(crate) fn new(open: Box<dyn Open>, options: Connect, counts: Arc<Counts>) -> Self {
+        let inner = Arc::new(Inner {
+            open,
+            options,
+            state: Arc::default(),
+            opening: tokio::sync::Mutex::new(()),
+            notices: Arc::new(Notices::default()),
+            counts,
+            batch: Batch::default(),
+        });
+        Self { carrier: Arc::<Inner>::clone(&inner), inner }
+    }
+
+    /// Connects now, and says so if it cannot.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        self.inner.connection().await.map(|_| ())
+    }
+}
+
+impl Inner {
+    fn present(&self) -> Option<(u64, MultiplexedConnection)> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Some((state.generation, state.connection.clone()?))
+    }
+
+    async fn connection(&self) -> Result<(u64, MultiplexedConnection)> {
+        if let Some(present) = self.present() {
+            return Ok(present);
+        }
+        let _opening = self.opening.lock().await;
+        if let Some(present) = self.present() {
+            return Ok(present);
+        }
+        let generation = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            match &state.failed {
+                Some((when, error)) if when.elapsed() < PAUSE => return Err(error.clone()),
+                _ => state.generation + 1,
+            }
+        };
+        let (state, notices) = (Arc::clone(&self.state), Arc::clone(&self.notices));
+        let push = move || -> Push {
+            let (state, notices) = (Arc::clone(&state), Arc::clone(&notices));
+            Box::new(move |info: PushInfo| {
+                match info.kind {
+                    PushKind::Message | PushKind::SMessage => {
+                        if let Some(Value::BulkString(channel)) = info.data.first() {
+                            notices.heard(channel);
+                        }
+                    }
+                    PushKind::Disconnection => give_up(&state, &notices, generation),
+                    _ => {}
+                }
+                Ok(())
+            })
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.options.connect_timeout))
+            .set_response_timeout(Some(self.options.response_timeout));
+        let opened = self.open.open(&config, &push).await;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match opened {
+            Ok((connection, hears)) => {
+                if state.generation > 0 {
+                    add(&self.counts.reconnects, 1);
+                }
+                *state =
+                    State { generation, connection: Some(connection.clone()), hears, failed: None };
+                Ok((generation, connection))
+            }
+            Err(error) => {
+                state.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// What `send` answers through the connection there is, or through a new one if that is lost.
+    async fn through<T, F, Fut>(&self, resend: Resend, send: F) -> Result<T>
+    where
+        F: Fn(MultiplexedConnection) -> Fut,
+        Fut: Future<Output = Result<T, RedisError>>,
+        T: Failover,
+    {
+        let (generation, connection) = match self.present() {
+            Some(present) => present,
+            None => self.in_time(self.connection()).await?,
+        };
+        let began = Instant::now();
+        let error = match send(connection).await {
+            Ok(reply) if !reply.comes_from_a_replica() => return Ok(reply),
+            Ok(reply) => {
+                // The master has changed: whoever opens connections asks who it is.
+                give_up(&self.state, &self.notices, generation);
+                if resend == Resend::MayNot {
+                    return Ok(reply);
+                }
+                None
+            }
+            Err(error) => {
+                if error.is_io_error() || error.is_unrecoverable_error() {
+                    give_up(&self.state, &self.notices, generation);
+                }
+                Some(error)
+            }
+        };
+        let again = match &error {
+            None => true,
+            Some(error) => {
+                error.is_io_error() && !error.is_timeout() && resend == Resend::May
+                    || matches!(error.retry_method(), RetryMethod::Reconnect)
+                        && resend == Resend::May
+                        && !error.is_timeout()
+            }
+        };
+        match error {
+            Some(error) if !again || began.elapsed() >= self.options.total_timeout => {
+                Err(told(error))
+            }
+            _ => {
+                let anew = async {
+                    let (generation, connection) = self.connection().await?;
+                    send(connection).await.map_err(|error| {
+                        if error.is_io_error() {
+                            give_up(&self.state, &self.notices, generation);
+                        }
+                        told(error)
+                    })
+                };
+                self.in_time(anew).await
+            }
+        }
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(self.options.total_timeout, work).await.unwrap_or_else(|_| {
+            let allowed = self.options.total_timeout;
+            Err(Error::new(
+                ErrorKind::TimedOut,
+                format!("the server did not answer within {allowed:?}"),
+            ))
+        })
+    }
+}
+
+/// Lets go of a connection that failed, unless it has been replaced already.
+fn give_up(state: &RwLock<State>, notices: &Notices, generation: u64) {
+    let mut state = state.write().unwrap_or_else(PoisonError::into_inner);
+    if state.generation == generation && state.connection.take().is_some() {
+        drop(state);
+        notices.lost();
+    }
+}
+
+/// A reply that may say that its server is in charge no longer.
+trait Failover {
+    fn comes_from_a_replica(&self) -> bool;
+}
+
+impl Failover for Value {
+    fn comes_from_a_replica(&self) -> bool {
+        matches!(self, Self::ServerError(error) if error.code() == "READONLY" || error.code() == "MASTERDOWN")
+    }
+}
+
+impl Failover for Vec<Value> {
+    fn comes_from_a_replica(&self) -> bool {
+        self.iter().any(Failover::comes_from_a_replica)
+    }
+}
+
+impl Failover for () {
+    fn comes_from_a_replica(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for Single {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.open.fmt(f)
+    }
+}
+
+impl Carrier for Inner {
+    fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    fn carry_one(&self, command: Cmd) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(self.send(command, Resend::May))
+    }
+
+    fn carry<'a>(&'a self, commands: &'a Pipeline) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(self.send_many(commands, Resend::May))
+    }
+}
+
+impl Inner {
+    async fn send(&self, command: Cmd, resend: Resend) -> Result<Value> {
+        let command = &command;
+        self.through(resend, move |mut connection| async move {
+            connection.send_packed_command(command).await
+        })
+        .await
+    }
+
+    async fn send_many(&self, commands: &Pipeline, resend: Resend) -> Result<Vec<Value>> {
+        self.through(resend, move |mut connection| async move {
+            connection.send_packed_commands(commands, 0, commands.len()).await
+        })
+        .await
+    }
+}
+
+impl Link for Single {
+    fn part_of(&self, _: &[u8]) -> usize {
+        0
+    }
+
+    fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+        Some(&self.carrier)
+    }
+
+    fn send(&self, command: Cmd, resend: Resend) -> BoxFuture<'_, Result<Value>> {
+        Box::pin(self.inner.send(command, resend))
+    }
+
+    fn send_many<'a>(
+        &'a self,
+        commands: &'a Pipeline,
+        resend: Resend,
+    ) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(self.inner.send_many(commands, resend))
+    }
+
+    fn messages(&self) -> Option<Messages<'_>> {
+        let state = self.inner.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.hears.then_some(Messages {
+            notices: &self.inner.notices,
+            publish: "PUBLISH",
+            hearing: self,
+        })
+    }
+}
+
+impl Hearing for Single {
+    fn subscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.inner.through(Resend::May, move |mut connection| async move {
+            connection.subscribe(channel).await
+        }))
+    }
+
+    fn unsubscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.inner.through(Resend::May, move |mut connection| async move {
+            connection.unsubscribe(channel).await
+        }))
+    }
+}

@@ -1,0 +1,80 @@
+//! Leases that are lost while a value is created.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dogpile_cache::Region;
+use dogpile_cache::codec::Json;
+use dogpile_core::Key;
+use dogpile_lock::Dogpile;
+use dogpile_redis::Redis;
+
+use crate::support::Server;
+use crate::{Cache, made, millis, region};
+
+/// A region that counts the leases it was told it lost.
+fn watched(redis: &Redis) -> (Cache, Arc<AtomicUsize>) {
+    let lost = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&lost);
+    let dogpile = Dogpile::leased(redis.clone()).with_on_lost_lease(move |_: Key<'_>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    (Region::new(dogpile, Json), lost)
+}
+
+#[tokio::test]
+async fn a_flush_takes_the_lease_and_not_the_value() {
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    let (cache, lost) = watched(&redis);
+    for flush in ["FLUSHALL", "FLUSHDB"] {
+        let before = lost.load(Ordering::SeqCst);
+        let create = async || {
+            server.ask(&[flush]);
+            made(7).await
+        };
+        assert_eq!(cache.get_or_create("k", create).await.unwrap(), 7);
+        assert_eq!(lost.load(Ordering::SeqCst), before + 1, "{flush}");
+        assert_eq!(cache.get::<u32>("k").await.unwrap(), None, "a flush is not undone");
+    }
+    assert_eq!(redis.stats().lost_leases, 2);
+    assert_eq!(cache.get_or_create("k", || made(8)).await.unwrap(), 8);
+    assert_eq!(cache.get::<u32>("k").await.unwrap(), Some(8));
+}
+
+/// The first creator's thread is stopped for longer than its lease, so that its heartbeat is too.
+#[test]
+fn the_later_holders_value_stays() {
+    let server = Server::start().unwrap();
+    let url = server.url();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let stored = Arc::new(std::sync::Barrier::new(2));
+    let first = std::thread::spawn({
+        let (url, stored) = (url.clone(), Arc::clone(&stored));
+        move || {
+            runtime().block_on(async {
+                let (cache, lost) = watched(&Redis::connect(&url).await.unwrap());
+                let create = || async {
+                    begun.send(()).unwrap();
+                    stored.wait();
+                    made(1).await
+                };
+                let value = cache.with_lease_for(millis(150)).get_or_create("k", create).await;
+                (value.unwrap(), lost.load(Ordering::SeqCst))
+            })
+        }
+    });
+    has_begun.recv().unwrap();
+    let second = runtime().block_on(async {
+        let cache = region(&Redis::connect(&url).await.unwrap());
+        let value = cache.get_or_create("k", || made(2)).await.unwrap();
+        stored.wait();
+        value
+    });
+    assert_eq!(second, 2);
+    assert_eq!(first.join().unwrap(), (1, 1), "its own value, and the loss is told");
+    let there = runtime()
+        .block_on(async { region(&Redis::connect(&url).await.unwrap()).get::<u32>("k").await });
+    assert_eq!(there.unwrap(), Some(2));
+}

@@ -1,0 +1,134 @@
+//! Round trips, counted on the wire.
+
+use dogpile_core::Key;
+use dogpile_redis::{Connect, Redis};
+use tokio::sync::oneshot;
+
+use crate::support::{Proxy, Server};
+use crate::{behind_a_wire, made, millis, region};
+
+async fn trips<T>(proxy: &Proxy, call: impl Future<Output = T>) -> (u64, T) {
+    let before = proxy.trips();
+    let answer = call.await;
+    (proxy.trips() - before, answer)
+}
+
+fn key(in_group: bool, name: &str) -> Key<'_> {
+    if in_group { Key::field("g", name) } else { Key::name(name) }
+}
+
+#[tokio::test]
+async fn they_are_as_few_as_promised() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    for in_group in [false, true] {
+        let key = |name| key(in_group, name);
+        let cache = region(&redis).expires_after(millis(60_000));
+        let short = region(&redis).expires_after(millis(10));
+        // A server that knows no script yet, and a process that has never asked.
+        let (miss, value) = trips(&proxy, cache.get_or_create(key("k"), || made(1))).await;
+        assert!(miss <= 3 && value.unwrap() == 1, "a miss took {miss}");
+        for _ in 0..3 {
+            let (hit, value) = trips(&proxy, cache.get_or_create(key("k"), || made(2))).await;
+            assert_eq!((hit, value.unwrap()), (1, 1), "a hit");
+        }
+        tokio::time::sleep(millis(20)).await;
+        let (expired, value) = trips(&proxy, short.get_or_create(key("k"), || made(3))).await;
+        assert!(expired <= 3 && value.unwrap() == 3, "expired took {expired}");
+
+        tokio::time::sleep(millis(20)).await;
+        let (began, has_begun) = oneshot::channel();
+        let (end, ends) = oneshot::channel::<()>();
+        let elsewhere = Redis::connect(&server.url()).await.unwrap();
+        let creator = tokio::spawn({
+            let (cache, key) = (region(&elsewhere).expires_after(millis(10)), key("k").to_owned());
+            async move {
+                let create = || async {
+                    began.send(()).unwrap();
+                    ends.await.unwrap();
+                    made(4).await
+                };
+                cache.get_or_create(key, create).await.unwrap()
+            }
+        });
+        has_begun.await.unwrap();
+        for _ in 0..3 {
+            let (busy, value) = trips(&proxy, short.get_or_create(key("k"), || made(5))).await;
+            assert_eq!((busy, value.unwrap()), (1, 3), "stale while another process creates");
+        }
+        end.send(()).unwrap();
+        assert_eq!(creator.await.unwrap(), 4);
+
+        let names: Vec<String> = (0..10).map(|at| format!("many {at}")).collect();
+        let keys: Vec<Key<'_>> = names.iter().map(|name| self::key(in_group, name)).collect();
+        let create = |missing: Vec<&Key<'_>>| {
+            let values = vec![6_u32; missing.len()];
+            async move { Ok::<_, String>(values) }
+        };
+        let (many, values) = trips(&proxy, cache.get_or_create_many(&keys, create)).await;
+        assert!(many <= 4, "ten missing keys took {many}");
+        assert_eq!(values.unwrap(), vec![6; 10]);
+        let (hits, values) = trips(&proxy, cache.get_many::<u32, _>(&keys)).await;
+        assert_eq!((hits, values.unwrap()), (1, vec![Some(6); 10]));
+        let (gone, _) = trips(&proxy, cache.delete_many(&keys)).await;
+        assert_eq!(gone, 1);
+    }
+    assert_eq!(proxy.opened(), 1, "one connection carries everything");
+}
+
+#[tokio::test]
+async fn strings_and_fields_travel_together() {
+    let (_server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    let cache = region(&redis);
+    let keys: Vec<Key<'_>> = vec![
+        Key::name("a"),
+        Key::field("g", "a"),
+        Key::name("b"),
+        Key::field("h", "a"),
+        Key::field("g", "b"),
+        Key::name("a"),
+    ];
+    let items: Vec<_> = keys[..5].iter().zip(0_u32..).map(|(key, value)| (*key, value)).collect();
+    let (set, result) = trips(&proxy, cache.set_many(&items)).await;
+    result.unwrap();
+    assert_eq!(set, 1);
+    let (read, values) = trips(&proxy, cache.get_many::<u32, _>(&keys)).await;
+    assert_eq!((read, values.unwrap()), (1, [0, 1, 2, 3, 4, 0].map(Some).to_vec()));
+}
+
+/// Waiters are woken: none of them polls.
+#[tokio::test]
+async fn waiting_costs_a_waiter_nothing_on_the_wire() {
+    let server = Server::start().unwrap();
+    let (one, other) = (
+        Redis::connect(&server.url()).await.unwrap(),
+        Redis::connect(&server.url()).await.unwrap(),
+    );
+    let (began, has_begun) = oneshot::channel();
+    let creator = tokio::spawn({
+        let cache = region(&one);
+        async move {
+            let create = || async {
+                began.send(()).unwrap();
+                tokio::time::sleep(millis(300)).await;
+                made(1).await
+            };
+            cache.get_or_create("k", create).await.unwrap()
+        }
+    });
+    has_begun.await.unwrap();
+    server.forget_calls();
+    let cache = region(&other);
+    let waiters: Vec<_> = (0..100)
+        .map(|_| {
+            let cache = cache.clone();
+            tokio::spawn(async move { cache.get_or_create("k", || made(2)).await.unwrap() })
+        })
+        .collect();
+    for waiter in waiters {
+        assert_eq!(waiter.await.unwrap(), 1);
+    }
+    assert_eq!(creator.await.unwrap(), 1);
+    let calls = server.calls();
+    let all: u64 = calls.values().sum();
+    assert!(all < 20, "a hundred waiters in one process: {calls:?}");
+}

@@ -1,0 +1,9 @@
+//! What one server has to do with: all that needs no second one.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod conformance;
+mod envelopes;
+mod fields;
+mod hstore;
+mod leases;
+mod server;
