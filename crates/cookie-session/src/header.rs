@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        let at = |millis| Timestamp::from_millis(1_767_225_600_000 + millis);
+        let at = |millis: u64| Timestamp::from_millis(1_767_225_600_000 + millis);
         Header {
             schema: 3,
             id: *b"0123456789abcdef",
