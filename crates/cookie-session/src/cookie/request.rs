@@ -1,0 +1,149 @@
+//! The tokens among the cookies of a request.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use super::chunk::{self, SeenChunks};
+use super::{Attributes, MAX_BYTES};
+use crate::token::{Invalid, Keys, Opened};
+
+/// How many cookies of one name are tried. Another path or domain can bring a second one about; more
+/// are somebody's attempt to keep us busy.
+const MAX_TRIED: usize = 4;
+
+/// What a request brought under the name of the session's cookie.
+#[derive(Debug)]
+pub(crate) struct Candidates<'h> {
+    /// In the order of the request, at most four.
+    pub(crate) tokens: Vec<Result<Candidate<'h>, Invalid>>,
+    pub(crate) seen_chunks: SeenChunks,
+}
+
+/// The text of a token, not looked into yet.
+pub(crate) struct Candidate<'h> {
+    text: Cow<'h, [u8]>,
+    max_chars: usize,
+}
+
+/// Finds the tokens in the values of `Cookie` headers, of which HTTP/2 may send several. The values
+/// may be any bytes.
+pub(crate) fn candidates<'h>(
+    headers: impl Iterator<Item = &'h [u8]> + Clone,
+    attributes: &Attributes,
+) -> Candidates<'h> {
+    let name = attributes.name().as_bytes();
+    let mut found = Candidates { tokens: Vec::new(), seen_chunks: SeenChunks::default() };
+    let mut chunked = false;
+    let mut values = Vec::new();
+    for (rest_of_name, value) in named(headers.clone(), name) {
+        if rest_of_name.is_empty() {
+            if values.len() < MAX_TRIED {
+                chunked |= chunk::announced(value).is_some();
+                values.push(value);
+            }
+        } else if let Some(index) = chunk::index(rest_of_name) {
+            found.seen_chunks.add(index);
+        }
+    }
+    let mut parts: [Vec<&[u8]>; chunk::MAX_CHUNKS] = Default::default();
+    if chunked {
+        for (rest_of_name, value) in named(headers, name) {
+            if let Some(index) = chunk::index(rest_of_name)
+                && parts[index].len() < MAX_TRIED
+            {
+                parts[index].push(value);
+            }
+        }
+    }
+    found.tokens = values
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| candidate(value, at, &parts, attributes.max_chunks()))
+        .collect();
+    found
+}
+
+/// The candidate that begins with the `at`-th cookie of the name, and goes on with the `at`-th of each
+/// later part, or the last if there are fewer.
+fn candidate<'h>(
+    value: &'h [u8],
+    at: usize,
+    parts: &[Vec<&'h [u8]>],
+    max_chunks: usize,
+) -> Result<Candidate<'h>, Invalid> {
+    let Some((count, first)) = chunk::announced(value) else {
+        if value.len() > MAX_BYTES {
+            return Err(Invalid::TooLong);
+        }
+        return Ok(Candidate { text: Cow::Borrowed(value), max_chars: MAX_BYTES });
+    };
+    if count > max_chunks {
+        return Err(Invalid::TooManyChunks);
+    }
+    let mut text = Vec::new();
+    let later = parts[1..count].iter().map(|part| part.get(at).or(part.last()).copied());
+    for part in std::iter::once(Some(first)).chain(later) {
+        let part = part.ok_or(Invalid::MissingChunk)?;
+        if part.len() > MAX_BYTES {
+            return Err(Invalid::TooLong);
+        }
+        text.extend_from_slice(part);
+    }
+    Ok(Candidate { text: Cow::Owned(text), max_chars: count * MAX_BYTES })
+}
+
+/// The cookies whose name begins with `name`: the rest of their names, and their values. Names are
+/// compared with their case: browsers take `__HOST-` for the prefix that it is not.
+fn named<'h>(
+    headers: impl Iterator<Item = &'h [u8]>,
+    name: &[u8],
+) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+    headers.flat_map(pairs).filter_map(move |pair| {
+        let rest = pair.strip_prefix(name)?;
+        let equals = memchr(b'=', rest)?;
+        Some((trim(&rest[..equals]), unquoted(trim(&rest[equals + 1..]))))
+    })
+}
+
+/// What is between the semicolons.
+fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let (pair, after) = match memchr(b';', all) {
+            Some(at) => (&all[..at], Some(&all[at + 1..])),
+            None => (all, None),
+        };
+        rest = after;
+        Some(trim(pair))
+    })
+}
+
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Some proxies put values in quotes.
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => value,
+    }
+}
+
+impl Candidate<'_> {
+    /// Opens it with the key that it names.
+    pub(crate) fn open(&self, keys: &Keys) -> Result<Opened, Invalid> {
+        keys.open(&self.text, self.max_chars)
+    }
+}
+
+impl std::fmt::Debug for Candidate<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Candidate({} characters)", self.text.len())
+    }
+}
