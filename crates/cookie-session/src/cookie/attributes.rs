@@ -279,3 +279,71 @@ fn check_domain(domain: &str) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_writes_what_browsers_want_of_it() {
+        let host = Attributes::host("s").unwrap();
+        assert_eq!(host.to_string(), "__Host-s; Path=/; Secure; HttpOnly; SameSite=Lax");
+        let embedded = host.with_same_site_none().with_partitioned();
+        assert_eq!(
+            embedded.to_string(),
+            "__Host-s; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
+        );
+        let shared = Attributes::shared("s", "example.org").unwrap().with_path("/shop").unwrap();
+        assert_eq!(
+            shared.to_string(),
+            "__Secure-s; Domain=example.org; Path=/shop; Secure; HttpOnly; SameSite=Lax"
+        );
+        let insecure = Attributes::insecure_for_development("s").unwrap().with_same_site_strict();
+        assert_eq!(insecure.to_string(), "s; Path=/; HttpOnly; SameSite=Strict");
+        assert_eq!(
+            Attributes::default().to_string(),
+            Attributes::host("session").unwrap().to_string()
+        );
+    }
+
+    #[test]
+    fn options_survive_completion() {
+        let of = |complete: Attributes| (complete.to_string(), complete.max_chunks());
+        let host = Attributes::host("s").unwrap().with_chunks(3).unwrap();
+        assert_eq!(of(host.clone().into()), (host.to_string(), 3));
+        let shared = Attributes::shared("s", "example.org").unwrap();
+        assert_eq!(of(shared.clone().into()), (shared.to_string(), 1));
+        let insecure = Attributes::insecure_for_development("s").unwrap();
+        assert_eq!(of(insecure.clone().into()), (insecure.to_string(), 1));
+    }
+
+    #[test]
+    fn what_would_end_a_header_early_is_refused() {
+        for name in ["", "a b", "a=b", "a;b", "ä", "__Host-a", "__host-a", "a.1", "a\r\nb"] {
+            assert_eq!(Attributes::host(name).unwrap_err().kind(), ErrorKind::Refused, "{name}");
+        }
+        assert!(Attributes::host(&"a".repeat(64)).is_ok());
+        assert!(Attributes::host(&"a".repeat(65)).is_err());
+        for domain in [
+            "",
+            ".example.org",
+            "example.org.",
+            "a b.org",
+            "Example.org",
+            "10.0.0.1",
+            "a;b",
+            "ü.de",
+        ] {
+            let refused = Attributes::shared("s", domain).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Refused, "{domain}");
+        }
+        for path in ["", "shop", "/a;b", "/a b", "/ä", "/a\r\nSet-Cookie: x"] {
+            let shared = Attributes::shared("s", "example.org").unwrap();
+            assert_eq!(shared.with_path(path).unwrap_err().kind(), ErrorKind::Refused, "{path}");
+        }
+        for chunks in [0, 9, usize::MAX] {
+            let host = Attributes::host("s").unwrap();
+            assert_eq!(host.with_chunks(chunks).unwrap_err().kind(), ErrorKind::Refused);
+        }
+    }
+}
