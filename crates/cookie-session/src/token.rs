@@ -12,8 +12,6 @@ use base64_simd::URL_SAFE_NO_PAD;
 use crate::key::{Binding, DerivedKey, KEY_ID_BYTES, VERSION, no_random_bytes};
 use crate::{Error, ErrorKind, KeyRing, KeyState};
 
-/// The longest cookie a browser keeps is of 4,096 bytes, so a longer text cannot be one of ours.
-pub(crate) const MAX_CHARS: usize = 4096;
 const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
 const HEADER_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
@@ -44,9 +42,11 @@ pub(crate) struct Opened {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Invalid {
     Forged,
+    MissingChunk,
     NotBase64,
     RevokedKey,
     TooLong,
+    TooManyChunks,
     TooShort,
     UnknownKey,
     UnknownVersion,
@@ -65,13 +65,8 @@ impl Keys {
         self.current().active()?.seal(&nonce, plaintext)
     }
 
-    /// Opens a token with the key that it names.
-    pub(crate) fn open(&self, token: &[u8]) -> Result<Opened, Invalid> {
-        self.open_long(token, MAX_CHARS)
-    }
-
-    /// Opens a token that may have come in several cookies.
-    pub(crate) fn open_long(&self, token: &[u8], max_chars: usize) -> Result<Opened, Invalid> {
+    /// Opens a token with the key that it names. Nothing is done with a text of more than `max_chars`.
+    pub(crate) fn open(&self, token: &[u8], max_chars: usize) -> Result<Opened, Invalid> {
         if token.len() > max_chars {
             return Err(Invalid::TooLong);
         }
@@ -83,6 +78,12 @@ impl Keys {
     /// accepted after it.
     pub(crate) fn csrf_keys(&self) -> Guard<Arc<Derived>> {
         self.current()
+    }
+
+    /// A key for the names of rows in a generation store: the same for all keys of the ring, because
+    /// rows have to be found again after a rotation. It is not secret: session ids are, and random.
+    pub(crate) fn store_key(&self) -> [u8; 32] {
+        self.binding.store_key()
     }
 
     /// The keys as they are now: derived again if the ring has changed since.
@@ -194,9 +195,11 @@ impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Forged => "it was changed, or sealed for another cookie, purpose or audience",
+            Self::MissingChunk => "one of the cookies that it travels in is missing",
             Self::NotBase64 => "it is not base64url",
             Self::RevokedKey => "its key is revoked",
             Self::TooLong => "it is longer than a cookie can be",
+            Self::TooManyChunks => "it travels in more cookies than are allowed",
             Self::TooShort => "it is shorter than an empty session",
             Self::UnknownKey => "no key of the ring has its key id",
             Self::UnknownVersion => "its version is unknown",
@@ -220,7 +223,7 @@ mod tests {
         for length in [0, 1, 15, 16, 17, 512, 3000] {
             let plaintext = vec![7; length];
             let token = keys.seal(&plaintext).unwrap();
-            let opened = keys.open(token.as_bytes()).unwrap();
+            let opened = keys.open(token.as_bytes(), 4096).unwrap();
             assert_eq!((opened.plaintext(), opened.retiring), (&plaintext[..], false));
         }
     }
@@ -234,11 +237,11 @@ mod tests {
         let new = RootKey::generate().unwrap();
         let rotated = [(KeyState::Active, new.clone()), (KeyState::Retiring, old.clone())];
         ring.replace(&KeyRing::from_keys(rotated).unwrap());
-        assert!(keys.open(token.as_bytes()).unwrap().retiring);
+        assert!(keys.open(token.as_bytes(), 4096).unwrap().retiring);
         let revoked = [(KeyState::Active, new), (KeyState::Revoked, old)];
         ring.replace(&KeyRing::from_keys(revoked).unwrap());
-        assert_eq!(keys.open(token.as_bytes()).err(), Some(Invalid::RevokedKey));
+        assert_eq!(keys.open(token.as_bytes(), 4096).err(), Some(Invalid::RevokedKey));
         ring.replace(&KeyRing::new(RootKey::generate().unwrap()));
-        assert_eq!(keys.open(token.as_bytes()).err(), Some(Invalid::UnknownKey));
+        assert_eq!(keys.open(token.as_bytes(), 4096).err(), Some(Invalid::UnknownKey));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use aes_gcm::KeyInit;
+use sha2::{Digest, Sha256};
 use xaes_256_gcm::Xaes256Gcm;
 use zeroize::Zeroizing;
 
@@ -46,6 +47,17 @@ impl Binding {
         }
         let [cookie_name, purpose, audience] = [cookie_name, purpose, audience].map(str::to_owned);
         Ok(Self { cookie_name, purpose, audience })
+    }
+
+    /// Of purpose and audience alone, so that rows outlive a rotation of keys.
+    pub(crate) fn store_key(&self) -> [u8; 32] {
+        let [purpose, audience] = [&self.purpose, &self.audience].map(|text| prefixed(text));
+        Sha256::new()
+            .chain_update("cookie-session v1 store")
+            .chain_update(audience)
+            .chain_update(purpose)
+            .finalize()
+            .into()
     }
 }
 
