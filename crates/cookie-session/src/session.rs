@@ -13,7 +13,7 @@ use crate::flash::{self, Flash};
 use crate::map::{self, Map};
 use crate::request::Inner;
 use crate::state::State;
-use crate::{Error, ErrorKind, Result, csrf};
+use crate::{Error, ErrorKind, Result, SessionData, csrf, typed};
 
 /// The session of a request: a small map, or with `Session<T>` a type of yours.
 ///
@@ -204,6 +204,27 @@ impl<T> Session<T> {
 
     fn now(&self) -> Timestamp {
         self.inner.sessions.clock.now()
+    }
+}
+
+/// A session that was asked for as [any](crate::RequestSession::any).
+impl Session<()> {
+    /// The same session as a small map.
+    ///
+    /// # Errors
+    /// Of the kind [`Decode`](ErrorKind::Decode) if it is one of a type.
+    pub fn as_map(&self) -> Result<Session> {
+        self.change(|state| typed::expect_map(state))?;
+        Ok(Session { inner: Arc::clone(&self.inner), content: PhantomData })
+    }
+
+    /// The same session as a type, as [`RequestSession::typed`](crate::RequestSession::typed) has it.
+    ///
+    /// # Errors
+    /// Of the kind [`Encode`](ErrorKind::Encode) if it was migrated to what cannot be written down.
+    pub fn as_typed<T: SessionData>(&self) -> Result<Session<T>> {
+        self.change(typed::expect::<T>)?;
+        Ok(Session { inner: Arc::clone(&self.inner), content: PhantomData })
     }
 }
 

@@ -99,12 +99,9 @@ impl<T: SessionData> Session<T> {
     /// [`Random`](ErrorKind::Random). Whether all fits into the cookie is seen at the end of the
     /// request.
     pub fn update<U>(&self, change: impl FnOnce(&mut T) -> U) -> Result<U> {
-        // Another task may not see the session in between.
-        let (mut value, before) = self.look(|state| (data::<T>(state), state.content.clone()));
-        let _ = before;
-        let value = value.as_mut().map_err(|error| error.clone())?;
-        let answer = change(value);
-        self.set(value)?;
+        let mut value = self.data()?;
+        let answer = change(&mut value);
+        self.set(&value)?;
         Ok(answer)
     }
 

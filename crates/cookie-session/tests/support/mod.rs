@@ -2,11 +2,14 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod store;
+
 use std::time::Duration;
 
 use cookie_session::generation::Generations;
 use cookie_session::{KeyRing, RequestSession, Result, RootKey, Session, SessionOptions, Sessions};
 use dogpile_conformance::ManualClock;
+use dogpile_core::{Clock, SystemClock};
 
 pub const IDLE: Duration = Duration::from_secs(30 * 60);
 pub const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
@@ -27,7 +30,8 @@ impl Server {
     }
 
     pub fn with_options(change: impl FnOnce(SessionOptions) -> SessionOptions) -> Self {
-        let clock = ManualClock::new();
+        // Of today, so that rows in memory, which goes by the clock on the wall, live as long as their sessions.
+        let clock = ManualClock::at(SystemClock.now());
         Self::build(KeyRing::new(RootKey::generate().unwrap()), clock, change)
     }
 
