@@ -2,8 +2,8 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cookie_session::generation::{Generations, MemoryStore};
@@ -159,9 +159,12 @@ async fn all_that_is_refused_is_answered_alike() {
     assert_eq!(answer(&server, browser.header().unwrap()).await.0, Some(3));
 }
 
-/// Everything that is told to `tracing` on this thread.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<String>>);
+thread_local! {
+    static TOLD: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Keeps for each thread, which is for each test, what was told to `tracing` there.
+struct Told;
 
 impl tracing::Subscriber for Told {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
@@ -179,7 +182,7 @@ impl tracing::Subscriber for Told {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = format!("{}:", event.metadata().target());
         event.record(&mut Line(&mut line));
-        self.0.lock().unwrap().push_str(&(line + "\n"));
+        TOLD.with_borrow_mut(|told| told.push_str(&(line + "\n")));
     }
 
     fn enter(&self, _: &tracing::span::Id) {}
@@ -228,10 +231,11 @@ async fn no_text_for_people_holds_a_secret() {
     let session = request.session().await.unwrap();
     secrets.push(session.csrf_token().unwrap());
     let sessions: &Sessions = &server.sessions;
-    let too_large = server.visit(&mut browser.clone(), async |session| session.insert(SECRET, &SECRET.repeat(500)));
+    let huge = async |session: Session| session.insert(SECRET, &SECRET.repeat(500));
+    let too_large = server.visit(&mut browser.clone(), huge).await;
     let decode = session.get::<u8>(SECRET).unwrap_err();
     let mut texts = format!("{request:?} {session:?} {sessions:?} {:?}", request.any().await);
-    for error in [too_large.await.unwrap_err(), session.check_csrf(SECRET).unwrap_err()] {
+    for error in [too_large.unwrap_err(), session.check_csrf(SECRET).unwrap_err()] {
         write!(texts, "{error} {error:?}").unwrap();
     }
     is_clean(&texts, &secrets);
@@ -243,11 +247,10 @@ async fn no_text_for_people_holds_a_secret() {
 #[tokio::test]
 async fn every_refusal_has_its_reason_in_the_log_and_no_secret() {
     let (server, mut browser, secrets) = with_secrets().await;
-    let told = Told::default();
-    let _guard = tracing::subscriber::set_default(told.clone());
+    tracing::subscriber::set_global_default(Told).unwrap();
     let reason = async |server: &Server, browser: &Browser, expected: &str| {
         assert!(server.arrive(browser).session().await.unwrap().is_new());
-        let lines = std::mem::take(&mut *told.0.lock().unwrap());
+        let lines = TOLD.take();
         let line = lines.lines().find(|line| line.contains(expected));
         let line = line.unwrap_or_else(|| panic!("{expected:?} is not in the log, but {lines:?}"));
         assert!(line.starts_with("cookie_session:"), "{line}");

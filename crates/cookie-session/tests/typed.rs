@@ -63,10 +63,16 @@ async fn visit<T: SessionData, U>(
     Ok(answer)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is a handler")]
+fn data<T: SessionData>(session: Session<T>) -> cookie_session::Result<T> {
+    session.data()
+}
+
 #[tokio::test]
 async fn a_type_goes_from_request_to_request() {
     let (server, mut browser) = (Server::new(), Browser::new());
-    assert_eq!(visit(&server, &mut browser, |session| session.data()).await.unwrap(), First::default());
+    let empty: First = visit(&server, &mut browser, data).await.unwrap();
+    assert_eq!(empty, First::default());
     assert_eq!(browser, Browser::new());
     for item in 1..=3 {
         let count = visit(&server, &mut browser, |session: Session<First>| {
@@ -78,7 +84,7 @@ async fn a_type_goes_from_request_to_request() {
         assert_eq!(count.await.unwrap() as u64, item);
     }
     let before = browser.clone();
-    let same = visit(&server, &mut browser, |session| session.set(&First { cart: vec![1, 2, 3] }));
+    let same = visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![1, 2, 3] }));
     same.await.unwrap();
     assert_eq!(browser, before);
     visit(&server, &mut browser, |session: Session<First>| session.log_in("Ada")).await.unwrap();
@@ -92,13 +98,13 @@ async fn an_older_version_is_migrated_and_its_cookie_set_anew() {
         let (server, mut browser) = (Server::with(generations), Browser::new());
         server.visit(&mut browser, async |session| session.insert("cart", &[7_u64])).await.unwrap();
         let before = browser.clone();
-        let first: First = visit(&server, &mut browser, |session| session.data()).await.unwrap();
+        let first: First = visit(&server, &mut browser, data).await.unwrap();
         assert_eq!(first, First { cart: vec![7] });
         assert_ne!(browser, before);
-        let second: Second = visit(&server, &mut browser, |session| session.data()).await.unwrap();
+        let second: Second = visit(&server, &mut browser, data).await.unwrap();
         assert_eq!(second, Second { currency: "EUR".into(), cart: vec![7] });
         let before = browser.clone();
-        visit(&server, &mut browser, |session: Session<Second>| session.data()).await.unwrap();
+        visit(&server, &mut browser, data::<Second>).await.unwrap();
         assert_eq!(browser, before);
     }
 }
@@ -106,7 +112,7 @@ async fn an_older_version_is_migrated_and_its_cookie_set_anew() {
 #[tokio::test]
 async fn what_cannot_be_migrated_is_no_session() {
     let (server, mut browser) = (Server::new(), Browser::new());
-    visit(&server, &mut browser, |session| session.set(&First { cart: vec![7] })).await.unwrap();
+    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] })).await.unwrap();
     visit(&server, &mut browser, |session: Session<First>| session.log_in("Ada")).await.unwrap();
     let before = browser.clone();
     let seen = visit(&server, &mut browser, |session: Session<Third>| {
@@ -123,19 +129,19 @@ async fn a_newer_version_is_no_session_and_not_touched() {
     // Two releases at once, as while one is rolled out.
     let [new, old] = [(); 2].map(|()| Server::build(keys.clone(), clock.clone(), |options| options));
     let mut browser = Browser::new();
-    visit(&new, &mut browser, |session| session.set(&Third { total: 7 })).await.unwrap();
+    visit(&new, &mut browser, |session: Session<Third>| session.set(&Third { total: 7 })).await.unwrap();
     let before = browser.clone();
     let seen = visit(&old, &mut browser, |session: Session<Second>| Ok((session.is_new(), session.data()?)));
     assert_eq!(seen.await.unwrap(), (true, Second::default()));
     assert_eq!(browser, before);
-    let third: Third = visit(&new, &mut browser, |session| session.data()).await.unwrap();
+    let third: Third = visit(&new, &mut browser, data).await.unwrap();
     assert_eq!(third, Third { total: 7 });
 }
 
 #[tokio::test]
 async fn a_type_is_not_a_map_and_a_map_not_a_type() {
     let (server, mut browser) = (Server::new(), Browser::new());
-    visit(&server, &mut browser, |session| session.set(&First { cart: vec![7] })).await.unwrap();
+    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] })).await.unwrap();
     let as_map = server.visit(&mut browser.clone(), async |session| Ok(session.keys())).await;
     assert_eq!(as_map.unwrap_err().kind(), ErrorKind::Decode);
     // What asks only for its user does not mind.
@@ -161,7 +167,7 @@ impl SessionData for Liar {
 #[tokio::test]
 async fn a_type_that_changed_and_kept_its_version_is_told() {
     let (server, mut browser) = (Server::new(), Browser::new());
-    visit(&server, &mut browser, |session| session.set(&First { cart: vec![7] })).await.unwrap();
-    let data = visit(&server, &mut browser, |session: Session<Liar>| session.data()).await;
+    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] })).await.unwrap();
+    let data = visit(&server, &mut browser, data::<Liar>).await;
     assert_eq!(data.unwrap_err().kind(), ErrorKind::Decode);
 }
