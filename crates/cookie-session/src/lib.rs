@@ -9,4 +9,4 @@ mod token;
 
 pub use crate::cookie::{Attributes, kind};
 pub use crate::error::{Error, ErrorKind};
-pub use crate::key::{KeyRing, KeyState, RootKey};
+pub use crate::key::{KeyEntry, KeyFile, KeyRing, KeyState, RootKey};
