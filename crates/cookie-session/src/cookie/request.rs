@@ -141,8 +141,7 @@ impl Candidate<'_> {
         keys.open(&self.text, self.max_chars)
     }
 
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 }
@@ -160,8 +159,7 @@ mod tests {
     fn found(headers: &[&str], chunks: usize) -> Vec<Result<String, Invalid>> {
         let attributes = Attributes::host("s").unwrap().with_chunks(chunks).unwrap().into();
         let headers = headers.iter().map(|header| header.as_bytes());
-        let text =
-            |candidate: Candidate<'_>| String::from_utf8(candidate.bytes().to_vec()).unwrap();
+        let text = |candidate: Candidate<'_>| String::from_utf8(candidate.text().to_vec()).unwrap();
         candidates(headers, &attributes)
             .tokens
             .into_iter()
