@@ -45,7 +45,9 @@ fn entries(content: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || Some((read_bytes(&mut rest)?, read_bytes(&mut rest)?)))
 }
 
-pub(crate) fn encode(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+pub(crate) fn encode(
+    value: &(impl Serialize + ?Sized),
+) -> Result<Vec<u8>, rmp_serde::encode::Error> {
     rmp_serde::to_vec_named(value)
 }
 

@@ -120,7 +120,9 @@ impl RequestSession {
     pub async fn commit(&self) -> Result<ResponseHeaders> {
         let state = match &*self.0.lock() {
             None => return Ok(ResponseHeaders::default()),
-            Some(state) if !state.needs_commit() => return Ok(ResponseHeaders::touched(Vec::new())),
+            Some(state) if !state.needs_commit() => {
+                return Ok(ResponseHeaders::touched(Vec::new()));
+            }
             Some(state) => State::clone(state),
         };
         let (state, lines) = self.0.sessions.save(state, &self.handle()).await?;
@@ -193,7 +195,9 @@ impl ResponseHeaders {
         let is_private = present.is_some_and(|present| {
             let mut directives = present.split(',').map(str::trim);
             directives.any(|one| {
-                ["no-store", "private", "no-cache"].iter().any(|private| one.eq_ignore_ascii_case(private))
+                ["no-store", "private", "no-cache"]
+                    .iter()
+                    .any(|private| one.eq_ignore_ascii_case(private))
             })
         });
         (self.is_touched && !is_private).then_some("no-store")

@@ -18,7 +18,11 @@ impl Shared {
     ///
     /// What has ended is written down first: if the rest fails, somebody has to log in again, and
     /// nobody stays logged in.
-    pub(crate) async fn save(&self, mut state: State, session: &Session<()>) -> Result<(State, Vec<String>)> {
+    pub(crate) async fn save(
+        &self,
+        mut state: State,
+        session: &Session<()>,
+    ) -> Result<(State, Vec<String>)> {
         let now = self.clock.now();
         let is_saved = self.is_to_be_saved(&state)?;
         if is_saved {
@@ -49,7 +53,9 @@ impl Shared {
             (Change::None, _) => return Ok(false),
             (_, Saving::Free | Saving::Unchecked | Saving::InPlaceOf(_)) => return Ok(true),
             (Change::Unasked, _) => true,
-            (Change::Asked, Saving::Overtaken(_)) if self.generations.on_conflict.is_some() => return Ok(true),
+            (Change::Asked, Saving::Overtaken(_)) if self.generations.on_conflict.is_some() => {
+                return Ok(true);
+            }
             (Change::Asked, _) => false,
         };
         if can_leave_out {
@@ -70,7 +76,8 @@ impl Shared {
             }
         }
         if let Some(user) = state.ended_user.take() {
-            let number = self.raise(Key::field(&self.scopes.user, &*user), now, Timestamp::MAX).await?;
+            let number =
+                self.raise(Key::field(&self.scopes.user, &*user), now, Timestamp::MAX).await?;
             if state.header.user == Some(user) {
                 state.header.user_generation = number;
             }
@@ -80,7 +87,12 @@ impl Shared {
 
     /// Gives a session that is to be saved its generations. Whether it is saved: not if a conflict was
     /// resolved for others.
-    async fn raise_for_save(&self, state: &mut State, session: &Session<()>, now: Timestamp) -> Result<bool> {
+    async fn raise_for_save(
+        &self,
+        state: &mut State,
+        session: &Session<()>,
+        now: Timestamp,
+    ) -> Result<bool> {
         if self.generations.mode.store().is_none() || state.saving == Saving::Unchecked {
             return Ok(true);
         }
@@ -127,7 +139,12 @@ impl Shared {
         Ok(())
     }
 
-    async fn advance(&self, state: &mut State, session: &Session<()>, now: Timestamp) -> Result<bool> {
+    async fn advance(
+        &self,
+        state: &mut State,
+        session: &Session<()>,
+        now: Timestamp,
+    ) -> Result<bool> {
         let Some(store) = self.generations.mode.monotonic() else { return Ok(true) };
         let mut overtaken = None;
         let mut expected = match state.saving {
@@ -156,7 +173,9 @@ impl Shared {
                     return Ok(true);
                 }
                 Advance::Conflict(Some(present)) => overtaken = Some(present.number),
-                Advance::Conflict(None) => return Saving::TooLate.check(self.generations.retry_after).map(|()| false),
+                Advance::Conflict(None) => {
+                    return Saving::TooLate.check(self.generations.retry_after).map(|()| false);
+                }
             }
         }
         Saving::Overtaken(expected).check(self.generations.retry_after).map(|()| false)
@@ -183,7 +202,8 @@ impl Shared {
         let Some(store) = self.generations.mode.monotonic() else { return };
         let row = self.row(&state.header.id);
         let key = Key::field(&self.scopes.session, &row);
-        if let Err(error) = self.ask(store.acknowledge(key, state.header.session_generation)).await {
+        if let Err(error) = self.ask(store.acknowledge(key, state.header.session_generation)).await
+        {
             tracing::debug!(target: "cookie_session", %error, "a generation was not acknowledged");
         }
     }
@@ -201,9 +221,15 @@ impl Shared {
     }
 
     /// Voids the tokens of a row, and answers the number of those to come.
-    pub(crate) async fn raise(&self, key: Key<'_>, at_least: Timestamp, keep_until: Timestamp) -> Result<u64> {
+    pub(crate) async fn raise(
+        &self,
+        key: Key<'_>,
+        at_least: Timestamp,
+        keep_until: Timestamp,
+    ) -> Result<u64> {
         let Some(store) = self.generations.mode.store() else {
-            let what = "stateless sessions cannot be ended by the server: choose generations with a store";
+            let what =
+                "stateless sessions cannot be ended by the server: choose generations with a store";
             return Err(Error::new(ErrorKind::Refused, what));
         };
         self.answer(self.ask(store.raise(key, at_least.as_millis(), keep_until)).await)
@@ -212,7 +238,9 @@ impl Shared {
     async fn start(&self, key: Key<'_>, at: Timestamp, keep_until: Timestamp) -> Result<u64> {
         match self.generations.mode.store() {
             None => Ok(0),
-            Some(store) => self.answer(self.ask(store.start(key, at.as_millis(), keep_until)).await),
+            Some(store) => {
+                self.answer(self.ask(store.start(key, at.as_millis(), keep_until)).await)
+            }
         }
     }
 

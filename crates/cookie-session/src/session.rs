@@ -193,7 +193,9 @@ impl<T> Session<T> {
     fn end_user(&self) -> Result<()> {
         let refused = |what| Error::new(ErrorKind::Refused, what);
         if self.inner.sessions.generations.mode.store().is_none() {
-            return Err(refused("stateless sessions cannot be ended by the server: choose a mode with a store"));
+            return Err(refused(
+                "stateless sessions cannot be ended by the server: choose a mode with a store",
+            ));
         }
         self.change(|state| {
             let user = state.header.user.clone().ok_or_else(|| refused("nobody is logged in"))?;
@@ -237,7 +239,11 @@ impl Session<Map> {
     pub fn get<V: DeserializeOwned>(&self, key: &str) -> Result<Option<V>> {
         let decoded = self.look(|state| map::find(&state.content, key).map(map::decode));
         decoded.transpose().map_err(|source| {
-            Error::caused(ErrorKind::Decode, format!("the value of {key} is of another type"), source)
+            Error::caused(
+                ErrorKind::Decode,
+                format!("the value of {key} is of another type"),
+                source,
+            )
         })
     }
 
@@ -248,7 +254,11 @@ impl Session<Map> {
     /// into the cookie is seen at the end of the request.
     pub fn insert<V: Serialize + ?Sized>(&self, key: &str, value: &V) -> Result<()> {
         let value = map::encode(value).map_err(|source| {
-            Error::caused(ErrorKind::Encode, format!("the value of {key} cannot be written down"), source)
+            Error::caused(
+                ErrorKind::Encode,
+                format!("the value of {key} cannot be written down"),
+                source,
+            )
         })?;
         self.put(|state| {
             if map::find(&state.content, key) != Some(&value) {

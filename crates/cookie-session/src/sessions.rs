@@ -76,7 +76,15 @@ impl Sessions {
     /// Of the kind [`Refused`](crate::ErrorKind::Refused) for options that cannot be together; the
     /// message says which.
     pub fn new(keys: KeyRing, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { attributes, purpose, audience, lifetime, is_lasting, clock, generations } = options;
+        let SessionOptions {
+            attributes,
+            purpose,
+            audience,
+            lifetime,
+            is_lasting,
+            clock,
+            generations,
+        } = options;
         let attributes = match attributes {
             Some(attributes) => attributes,
             None => Attributes::host("session")?.into(),
@@ -85,7 +93,8 @@ impl Sessions {
         generations.check()?;
         let binding = Binding::new(attributes.name(), &purpose, &audience)?;
         let scope = |scope| (scope, &audience, &purpose).to_key().as_key().as_bytes().into();
-        let scopes = Scopes { floor: scope("floor"), user: scope("user"), session: scope("session") };
+        let scopes =
+            Scopes { floor: scope("floor"), user: scope("user"), session: scope("session") };
         let keys = Keys::derive(&keys, binding);
         let row_key = hmac(&keys.store_key());
         Ok(Self(Arc::new(Shared {

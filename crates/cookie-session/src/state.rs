@@ -124,7 +124,16 @@ impl State {
         let ended = std::mem::take(&mut self.ended);
         let ended_user = self.ended_user.take();
         let (came, came_valid, seen_chunks) = (self.came, self.came_valid, self.seen_chunks);
-        *self = Self { came, came_valid, seen_chunks, ended, ended_user, is_removed, saving, ..Self::default() };
+        *self = Self {
+            came,
+            came_valid,
+            seen_chunks,
+            ended,
+            ended_user,
+            is_removed,
+            saving,
+            ..Self::default()
+        };
     }
 
     /// Makes it no session, as if nothing valid had come.
@@ -200,11 +209,12 @@ impl Saving {
             Self::Overtaken(_) => conflict(
                 "another request changed this session at the same time; its changes stand, make these again",
             ),
-            Self::TooLate => conflict(
-                "another request logged in or out at the same time; make this one again",
-            ),
+            Self::TooLate => {
+                conflict("another request logged in or out at the same time; make this one again")
+            }
             Self::ReadOnly => {
-                let what = "the session was let in without its store, to be read and not to be changed";
+                let what =
+                    "the session was let in without its store, to be read and not to be changed";
                 let down = dogpile_core::Error::new(dogpile_core::ErrorKind::Unavailable, what);
                 Err(Error::unavailable(down, retry_after))
             }

@@ -129,8 +129,9 @@ fn data<T: SessionData>(state: &State) -> Result<T> {
 }
 
 fn encode<T: SessionData>(value: &T) -> Result<Vec<u8>> {
-    map::encode(value)
-        .map_err(|source| Error::caused(ErrorKind::Encode, "the value cannot be written down", source))
+    map::encode(value).map_err(|source| {
+        Error::caused(ErrorKind::Encode, "the value cannot be written down", source)
+    })
 }
 
 /// Sees that the session is a map.

@@ -131,7 +131,10 @@ async fn the_browser_is_told_to_keep_the_cookie_as_long_as_the_session() {
     assert!(line(&lasting).await.ends_with(&format!("{attributes}; Max-Age=43200")));
     let years = Duration::from_secs(3 * 365 * 24 * 60 * 60);
     let very = Server::with_options(|options| options.with_lasting_cookie().with_absolute(years));
-    assert!(line(&very).await.ends_with(&format!("{attributes}; Max-Age=34560000")), "400 days at most");
+    assert!(
+        line(&very).await.ends_with(&format!("{attributes}; Max-Age=34560000")),
+        "400 days at most"
+    );
     let strict = Attributes::host("session").unwrap().with_same_site_strict();
     let strict = Server::with_options(|options| options.with_cookie(strict));
     assert!(line(&strict).await.ends_with("; SameSite=Strict"));

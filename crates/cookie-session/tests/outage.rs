@@ -35,7 +35,10 @@ async fn servers(outage: Outage) -> Vec<(Server, Shaky, Browser)> {
 #[track_caller]
 fn is_unavailable<T>(result: Result<T>) {
     let error = result.err().expect("it cannot succeed without its store");
-    assert_eq!((error.kind(), error.status(), error.retry_after()), (ErrorKind::Unavailable, 503, Some(5)));
+    assert_eq!(
+        (error.kind(), error.status(), error.retry_after()),
+        (ErrorKind::Unavailable, 503, Some(5))
+    );
 }
 
 #[tokio::test]
@@ -52,7 +55,8 @@ async fn closed_is_the_default_and_keeps_the_cookie() {
 
 #[tokio::test]
 async fn who_has_no_session_needs_no_store() {
-    for outage in [Outage::FailClosed, Outage::StaleFor(Duration::from_secs(60)), Outage::FailOpen] {
+    for outage in [Outage::FailClosed, Outage::StaleFor(Duration::from_secs(60)), Outage::FailOpen]
+    {
         for (server, store, _) in servers(outage).await {
             store.trouble(Trouble::Down);
             for mut browser in [Browser::new(), Browser::holding("garbage")] {
@@ -65,7 +69,8 @@ async fn who_has_no_session_needs_no_store() {
 
 #[tokio::test]
 async fn an_end_that_is_not_written_down_is_an_error() {
-    for outage in [Outage::FailClosed, Outage::StaleFor(Duration::from_secs(60)), Outage::FailOpen] {
+    for outage in [Outage::FailClosed, Outage::StaleFor(Duration::from_secs(60)), Outage::FailOpen]
+    {
         for (server, store, mut browser) in servers(outage).await {
             let before = browser.clone();
             let request = server.arrive(&browser);
@@ -75,7 +80,9 @@ async fn an_end_that_is_not_written_down_is_an_error() {
             is_unavailable(server.sessions.end_user("Ada").await);
             is_unavailable(server.sessions.end_all().await);
             if outage == Outage::FailOpen {
-                is_unavailable(server.visit(&mut browser, async |session| session.log_out_everywhere()).await);
+                is_unavailable(
+                    server.visit(&mut browser, async |session| session.log_out_everywhere()).await,
+                );
             }
             assert_eq!(browser, before);
         }

@@ -74,7 +74,11 @@ async fn a_request_that_was_under_way_reads_and_does_not_save() {
     for is_acknowledged in [false, true] {
         let request = server.arrive(&late);
         let session = request.session().await.unwrap();
-        assert_eq!(session.get::<u64>("count").unwrap(), Some(1), "acknowledged: {is_acknowledged}");
+        assert_eq!(
+            session.get::<u64>("count").unwrap(),
+            Some(1),
+            "acknowledged: {is_acknowledged}"
+        );
         // Reading messages and making a form are no reason to fail.
         let _ = session.take_flashes();
         session.csrf_token().unwrap();
@@ -122,13 +126,14 @@ async fn an_answer_of_the_store_that_was_lost_is_like_a_lost_response() {
 #[tokio::test]
 async fn a_conflict_is_resolved_by_the_application() {
     for (resolution, expected) in [(Resolution::KeepOurs, 102), (Resolution::KeepTheirs, 2)] {
-        let generations = Generations::monotonic(MemoryStore::new()).with_on_conflict(move |conflict| {
-            assert!(conflict.loaded_generation() < conflict.present_generation());
-            let ours = conflict.session().as_map().unwrap();
-            let count = ours.get::<u64>("count").unwrap().unwrap();
-            ours.insert("count", &(count + 100)).unwrap();
-            resolution
-        });
+        let generations =
+            Generations::monotonic(MemoryStore::new()).with_on_conflict(move |conflict| {
+                assert!(conflict.loaded_generation() < conflict.present_generation());
+                let ours = conflict.session().as_map().unwrap();
+                let count = ours.get::<u64>("count").unwrap().unwrap();
+                ours.insert("count", &(count + 100)).unwrap();
+                resolution
+            });
         let server = Server::with(generations);
         for is_known_at_once in [false, true] {
             let mut browser = with_count(&server).await;
@@ -141,14 +146,20 @@ async fn a_conflict_is_resolved_by_the_application() {
                 None => served(&server, &late).await,
             };
             browser.receive(ours.commit().await.unwrap().set_cookie());
-            assert_eq!(server.visit(&mut browser, read).await.unwrap(), Some(expected), "{resolution:?}");
+            assert_eq!(
+                server.visit(&mut browser, read).await.unwrap(),
+                Some(expected),
+                "{resolution:?}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn who_comes_too_late_after_a_login_or_logout_does_not_touch_the_cookie() {
-    for generations in [Generations::per_session(MemoryStore::new()), Generations::monotonic(MemoryStore::new())] {
+    for generations in
+        [Generations::per_session(MemoryStore::new()), Generations::monotonic(MemoryStore::new())]
+    {
         let server = Server::with(generations);
         let mut browser = with_count(&server).await;
         let late = browser.clone();
@@ -198,7 +209,8 @@ async fn of_many_requests_at_once_one_saves() {
             let (server, browser) = (server.clone(), browser.clone());
             tasks.spawn(async move { served(&server, &browser).await.commit().await });
         }
-        let (saved, refused): (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().partition(Result::is_ok);
+        let (saved, refused): (Vec<_>, Vec<_>) =
+            tasks.join_all().await.into_iter().partition(Result::is_ok);
         assert_eq!((saved.len(), refused.len()), (1, 7), "round {round}");
         browser.receive(saved[0].as_ref().unwrap().set_cookie());
         server.visit(&mut browser, async |_: Session| Ok(())).await.unwrap();

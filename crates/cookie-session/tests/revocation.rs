@@ -24,7 +24,9 @@ async fn logged_in(server: &Server) -> Browser {
 
 /// Whether a copy of a cookie is accepted.
 async fn is_accepted(server: &Server, copy: &Browser) -> bool {
-    let seen = server.visit(&mut copy.clone(), async |session| Ok((session.user(), session.is_new()))).await;
+    let seen = server
+        .visit(&mut copy.clone(), async |session| Ok((session.user(), session.is_new())))
+        .await;
     let (user, is_new) = seen.unwrap();
     assert_eq!(user.is_none(), is_new);
     !is_new
@@ -147,7 +149,8 @@ async fn stateless_sessions_say_what_they_cannot() {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Refused);
     }
     let server = Server::with(Generations::per_user(MemoryStore::new()));
-    let nobody = server.visit(&mut Browser::new(), async |session| session.log_out_everywhere()).await;
+    let nobody =
+        server.visit(&mut Browser::new(), async |session| session.log_out_everywhere()).await;
     assert_eq!(nobody.unwrap_err().kind(), ErrorKind::Refused);
 }
 
@@ -237,11 +240,14 @@ async fn a_token_of_one_mode_does_not_slip_through_another() {
     let clock = Server::new().clock;
     let keys = cookie_session::KeyRing::new(cookie_session::RootKey::generate().unwrap());
     let store = MemoryStore::new();
-    let server = |generations| Server::build(keys.clone(), clock.clone(), |options| options.with_generations(generations));
+    let server = |generations| {
+        Server::build(keys.clone(), clock.clone(), |options| options.with_generations(generations))
+    };
     let stateless = logged_in(&server(Generations::stateless())).await;
     let per_user = logged_in(&server(Generations::per_user(store.clone()))).await;
     assert!(is_accepted(&server(Generations::stateless()), &per_user).await);
-    for stricter in [Generations::per_user(store.clone()), Generations::per_session(store.clone())] {
+    for stricter in [Generations::per_user(store.clone()), Generations::per_session(store.clone())]
+    {
         assert!(!is_accepted(&server(stricter), &stateless).await);
     }
     assert!(!is_accepted(&server(Generations::per_session(store)), &per_user).await);

@@ -78,7 +78,8 @@ async fn entries_are_put_and_taken() {
         })
         .await
         .unwrap();
-    let keys = server.visit(&mut browser, async |session| Ok((session.keys(), session.is_new()))).await;
+    let keys =
+        server.visit(&mut browser, async |session| Ok((session.keys(), session.is_new()))).await;
     assert_eq!(keys.unwrap(), (vec![], false));
 }
 
@@ -101,7 +102,8 @@ async fn log_in_renew_destroy() {
     let (server, mut browser) = (Server::new(), Browser::new());
     server.visit(&mut browser, count).await.unwrap();
     server.visit(&mut browser, async |session| session.log_in("Ada")).await.unwrap();
-    let seen = async |session: cookie_session::Session| Ok((session.user(), session.get::<u64>("count")?));
+    let seen =
+        async |session: cookie_session::Session| Ok((session.user(), session.get::<u64>("count")?));
     assert_eq!(server.visit(&mut browser, seen).await.unwrap(), (Some("Ada".into()), Some(1)));
 
     let before = browser.clone();
@@ -129,7 +131,8 @@ async fn a_message_is_shown_once_also_after_the_end() {
         })
         .await
         .unwrap();
-    let shown = async |session: cookie_session::Session| Ok((session.take_flashes(), session.keys()));
+    let shown =
+        async |session: cookie_session::Session| Ok((session.take_flashes(), session.keys()));
     assert_eq!(server.visit(&mut browser, shown).await.unwrap(), (vec![goodbye], vec![]));
     assert_eq!(server.visit(&mut browser, shown).await.unwrap(), (vec![], vec![]));
 }
@@ -178,7 +181,9 @@ async fn a_form_is_accepted_from_a_page_of_its_session_and_no_other() {
     let mut flipped = one.clone().into_bytes();
     flipped[70] = if flipped[70] == b'A' { b'B' } else { b'A' };
     let flipped = String::from_utf8(flipped).unwrap();
-    for token in [&foreign, "", "*", "AAAA", &one[..85], &one[..43], &format!("{one}AAAA"), &flipped] {
+    for token in
+        [&foreign, "", "*", "AAAA", &one[..85], &one[..43], &format!("{one}AAAA"), &flipped]
+    {
         refused(check(&mut browser, token).await);
     }
     refused(check(&mut Browser::new(), &one).await);
@@ -198,7 +203,9 @@ async fn a_form_and_a_session_outlive_a_rotation_of_keys() {
     server.visit(&mut browser, count).await.unwrap();
     let token = server.visit(&mut browser, async |session| session.csrf_token()).await.unwrap();
 
-    let rotate = |state| KeyRing::from_keys([(KeyState::Active, new.clone()), (state, old.clone())]).unwrap();
+    let rotate = |state| {
+        KeyRing::from_keys([(KeyState::Active, new.clone()), (state, old.clone())]).unwrap()
+    };
     keys.replace(&rotate(KeyState::Retiring));
     let before = browser.clone();
     server.visit(&mut browser, async |session| session.check_csrf(&token)).await.unwrap();
@@ -212,10 +219,14 @@ async fn a_form_and_a_session_outlive_a_rotation_of_keys() {
 async fn messages_keep_their_order_and_wait_for_whoever_asks() {
     let (server, mut browser) = (Server::new(), Browser::new());
     for (level, text) in [("info", "one"), ("error", "two"), ("", "")] {
-        server.visit(&mut browser, async |session| session.flash(Flash::new(level, text))).await.unwrap();
+        server
+            .visit(&mut browser, async |session| session.flash(Flash::new(level, text)))
+            .await
+            .unwrap();
     }
     server.visit(&mut browser, count).await.unwrap();
-    let shown = server.visit(&mut browser, async |session| Ok(session.take_flashes())).await.unwrap();
+    let shown =
+        server.visit(&mut browser, async |session| Ok(session.take_flashes())).await.unwrap();
     let shown: Vec<_> = shown.iter().map(|flash| (flash.level(), flash.text())).collect();
     assert_eq!(shown, [("info", "one"), ("error", "two"), ("", "")]);
     // One that is put and taken by one request never travels.

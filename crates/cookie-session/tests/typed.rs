@@ -84,11 +84,15 @@ async fn a_type_goes_from_request_to_request() {
         assert_eq!(count.await.unwrap() as u64, item);
     }
     let before = browser.clone();
-    let same = visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![1, 2, 3] }));
+    let same = visit(&server, &mut browser, |session: Session<First>| {
+        session.set(&First { cart: vec![1, 2, 3] })
+    });
     same.await.unwrap();
     assert_eq!(browser, before);
     visit(&server, &mut browser, |session: Session<First>| session.log_in("Ada")).await.unwrap();
-    let seen = visit(&server, &mut browser, |session: Session<First>| Ok((session.user(), session.data()?)));
+    let seen = visit(&server, &mut browser, |session: Session<First>| {
+        Ok((session.user(), session.data()?))
+    });
     assert_eq!(seen.await.unwrap(), (Some("Ada".into()), First { cart: vec![1, 2, 3] }));
 }
 
@@ -112,7 +116,9 @@ async fn an_older_version_is_migrated_and_its_cookie_set_anew() {
 #[tokio::test]
 async fn what_cannot_be_migrated_is_no_session() {
     let (server, mut browser) = (Server::new(), Browser::new());
-    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] })).await.unwrap();
+    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] }))
+        .await
+        .unwrap();
     visit(&server, &mut browser, |session: Session<First>| session.log_in("Ada")).await.unwrap();
     let before = browser.clone();
     let seen = visit(&server, &mut browser, |session: Session<Third>| {
@@ -127,11 +133,16 @@ async fn a_newer_version_is_no_session_and_not_touched() {
     let clock = Server::new().clock;
     let keys = KeyRing::new(RootKey::generate().unwrap());
     // Two releases at once, as while one is rolled out.
-    let [new, old] = [(); 2].map(|()| Server::build(keys.clone(), clock.clone(), |options| options));
+    let [new, old] =
+        [(); 2].map(|()| Server::build(keys.clone(), clock.clone(), |options| options));
     let mut browser = Browser::new();
-    visit(&new, &mut browser, |session: Session<Third>| session.set(&Third { total: 7 })).await.unwrap();
+    visit(&new, &mut browser, |session: Session<Third>| session.set(&Third { total: 7 }))
+        .await
+        .unwrap();
     let before = browser.clone();
-    let seen = visit(&old, &mut browser, |session: Session<Second>| Ok((session.is_new(), session.data()?)));
+    let seen = visit(&old, &mut browser, |session: Session<Second>| {
+        Ok((session.is_new(), session.data()?))
+    });
     assert_eq!(seen.await.unwrap(), (true, Second::default()));
     assert_eq!(browser, before);
     let third: Third = visit(&new, &mut browser, data).await.unwrap();
@@ -141,7 +152,9 @@ async fn a_newer_version_is_no_session_and_not_touched() {
 #[tokio::test]
 async fn a_type_is_not_a_map_and_a_map_not_a_type() {
     let (server, mut browser) = (Server::new(), Browser::new());
-    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] })).await.unwrap();
+    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] }))
+        .await
+        .unwrap();
     let as_map = server.visit(&mut browser.clone(), async |session| Ok(session.keys())).await;
     assert_eq!(as_map.unwrap_err().kind(), ErrorKind::Decode);
     // What asks only for its user does not mind.
@@ -167,7 +180,9 @@ impl SessionData for Liar {
 #[tokio::test]
 async fn a_type_that_changed_and_kept_its_version_is_told() {
     let (server, mut browser) = (Server::new(), Browser::new());
-    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] })).await.unwrap();
+    visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] }))
+        .await
+        .unwrap();
     let data = visit(&server, &mut browser, data::<Liar>).await;
     assert_eq!(data.unwrap_err().kind(), ErrorKind::Decode);
 }

@@ -4,7 +4,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use cookie_session::generation::{Advance, Generation, GenerationStore, MemoryStore, MonotonicStore};
+use cookie_session::generation::{
+    Advance, Generation, GenerationStore, MemoryStore, MonotonicStore,
+};
 use dogpile_core::{Error, ErrorKind, Key, Result, Timestamp};
 
 /// A store in memory that can be told to do wrong. Clones are the same.
@@ -61,7 +63,11 @@ impl Shaky {
         self.rows.lock().unwrap().clone()
     }
 
-    async fn does<T>(&self, call: &'static str, operation: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn does<T>(
+        &self,
+        call: &'static str,
+        operation: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let trouble = {
             let mut state = self.state.lock().unwrap();
             state.calls.push(call);

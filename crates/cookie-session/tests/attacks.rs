@@ -14,11 +14,19 @@ use tracing::field::{Field, Visit};
 const SECRET: &str = "attack at dawn";
 
 /// What an attacker learns: everything that the response says.
-async fn answer(server: &Server, cookie: impl Into<Vec<u8>>) -> (Option<u64>, bool, Vec<String>, bool) {
+async fn answer(
+    server: &Server,
+    cookie: impl Into<Vec<u8>>,
+) -> (Option<u64>, bool, Vec<String>, bool) {
     let request = server.sessions.request(vec![cookie.into()]);
     let session = request.session().await.unwrap();
     let headers = request.commit().await.unwrap();
-    (session.get("count").unwrap(), session.is_new(), headers.set_cookie().to_vec(), headers.is_touched())
+    (
+        session.get("count").unwrap(),
+        session.is_new(),
+        headers.set_cookie().to_vec(),
+        headers.is_touched(),
+    )
 }
 
 fn nothing() -> (Option<u64>, bool, Vec<String>, bool) {
@@ -97,9 +105,11 @@ async fn among_several_cookies_of_its_name_the_valid_one_wins() {
 async fn a_token_is_worth_nothing_elsewhere() {
     let keys = KeyRing::new(RootKey::generate().unwrap());
     let clock = Server::new().clock;
-    let build = |keys: &KeyRing, change: fn(cookie_session::SessionOptions) -> cookie_session::SessionOptions| {
-        Server::build(keys.clone(), clock.clone(), change)
-    };
+    let build =
+        |keys: &KeyRing,
+         change: fn(cookie_session::SessionOptions) -> cookie_session::SessionOptions| {
+            Server::build(keys.clone(), clock.clone(), change)
+        };
     let home = build(&keys, |options| options);
     let mut browser = Browser::new();
     home.visit(&mut browser, count).await.unwrap();
@@ -112,7 +122,8 @@ async fn a_token_is_worth_nothing_elsewhere() {
     ] {
         assert_eq!(answer(&elsewhere, named(browser.value())).await, nothing());
     }
-    let other_name = build(&keys, |options| options.with_cookie(Attributes::host("other").unwrap()));
+    let other_name =
+        build(&keys, |options| options.with_cookie(Attributes::host("other").unwrap()));
     let moved = format!("__Host-other={}", browser.value());
     assert_eq!(answer(&other_name, moved).await, nothing());
 }
