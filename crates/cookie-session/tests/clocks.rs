@@ -1,5 +1,7 @@
 //! Idle, absolute and fresh: three clocks that are in the token, and kept by the server.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What happens while the generation store does not answer.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Requests of one session at the same time, and cookies that come twice, with a generation a save.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What the server ends stays ended, whatever copies of the cookie there are.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod support;
 
 use std::time::Duration;
@@ -8,7 +10,7 @@ use cookie_session::generation::{Generations, MemoryStore, OverCounter};
 use cookie_session::{ErrorKind, Session};
 use dogpile_conformance::wrong::WrongCounter;
 use support::store::Shaky;
-use support::{Browser, Server, count, read};
+use support::{Browser, Server, count, log_out, read};
 
 async fn log_in(session: Session) -> cookie_session::Result<()> {
     session.log_in("Ada")
@@ -53,7 +55,7 @@ async fn a_cookie_is_refused_after_its_logout() {
         let mut browser = logged_in(&server).await;
         let copy = browser.clone();
         assert!(is_accepted(&server, &copy).await);
-        server.visit(&mut browser, async |session| Ok(session.destroy())).await.unwrap();
+        server.visit(&mut browser, log_out).await.unwrap();
         assert_eq!(browser, Browser::new());
         assert!(!is_accepted(&server, &copy).await);
         server.clock.advance(Duration::from_secs(3600));

@@ -1,5 +1,7 @@
 //! The stores do what a store has to do.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod memory {
     use cookie_session::generation::MemoryStore;
     use dogpile_conformance::{ManualClock, Subject};

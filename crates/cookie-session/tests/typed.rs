@@ -1,5 +1,7 @@
 //! Sessions of a type of the application's own, which changes from release to release.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod support;
 
 use cookie_session::generation::{Generations, MemoryStore};

@@ -1,6 +1,11 @@
 //! A browser and its server, in a few lines.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it"
+)]
 
 pub mod store;
 
@@ -110,4 +115,10 @@ pub async fn count(session: Session) -> Result<u64> {
 /// Reads what [`count`] counted.
 pub async fn read(session: Session) -> Result<Option<u64>> {
     session.get("count")
+}
+
+/// Ends the session.
+pub async fn log_out(session: Session) -> Result<()> {
+    session.destroy();
+    Ok(())
 }
