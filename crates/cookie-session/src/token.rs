@@ -92,8 +92,10 @@ impl Keys {
         if derived.epoch == self.ring.epoch() {
             return derived;
         }
-        self.current.store(Arc::new(Derived::derive(&self.ring, &self.binding)));
-        self.current.load()
+        // Not loaded again: somebody who began before may have stored older ones since.
+        let derived = Arc::new(Derived::derive(&self.ring, &self.binding));
+        self.current.store(Arc::clone(&derived));
+        Guard::from_inner(derived)
     }
 }
 

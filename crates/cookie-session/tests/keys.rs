@@ -1,5 +1,7 @@
 //! Keys: their text form, rings and their states, reading them again, and changing their file.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;

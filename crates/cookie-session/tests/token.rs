@@ -1,5 +1,7 @@
 //! Tokens and cookies in the hands of an attacker, and in those of another language.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::path::PathBuf;

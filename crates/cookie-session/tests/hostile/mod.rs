@@ -1,5 +1,8 @@
 //! What any bytes whatsoever must not do: the bodies of the fuzz targets and of the property tests.
 
+#![allow(dead_code, reason = "each fuzz target uses one of them")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use cookie_session::__private::Sealer;
 use cookie_session::{Attributes, KeyRing, RootKey};
 
