@@ -222,3 +222,30 @@ impl Saving {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Lifetime =
+        Lifetime { idle: Duration::from_secs(60), absolute: Duration::from_secs(600) };
+
+    #[test]
+    fn every_session_has_an_id_of_its_own() {
+        let begun = || {
+            let mut state = State::default();
+            state.begin(&LIFETIME, Timestamp::MIN).unwrap();
+            state.header.id
+        };
+        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| begun()).collect();
+        assert_eq!(ids.len(), 1000);
+        // Each of the 128 bits is sometimes set and sometimes not.
+        let set = ids
+            .iter()
+            .fold([0; 16], |all: SessionId, id| std::array::from_fn(|at| all[at] | id[at]));
+        let kept = ids
+            .iter()
+            .fold([0xff; 16], |all: SessionId, id| std::array::from_fn(|at| all[at] & id[at]));
+        assert_eq!((set, kept), ([0xff; 16], [0; 16]));
+    }
+}
