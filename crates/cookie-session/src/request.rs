@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::sessions::Shared;
 use crate::state::State;
@@ -67,13 +67,13 @@ pub struct RequestSession(Arc<Inner>);
 pub(crate) struct Inner<C: ?Sized = dyn CookieHeaders> {
     pub(crate) sessions: Arc<Shared>,
     /// Nothing until the session is asked for.
-    state: Mutex<Option<Box<State>>>,
+    state: OnceLock<Box<Mutex<State>>>,
     cookies: C,
 }
 
 impl RequestSession {
     pub(crate) fn new(sessions: Arc<Shared>, cookies: impl CookieHeaders) -> Self {
-        Self(Arc::new(Inner { sessions, state: Mutex::new(None), cookies }))
+        Self(Arc::new(Inner { sessions, state: OnceLock::new(), cookies }))
     }
 
     /// The session as a small map: now its cookie is opened, and its generation compared.
@@ -118,15 +118,15 @@ impl RequestSession {
     /// because it is not true: answer with the error's [`status`](crate::Error::status), and say
     /// nothing about the cookie.
     pub async fn commit(&self) -> Result<ResponseHeaders> {
-        let state = match &*self.0.lock() {
-            None => return Ok(ResponseHeaders::default()),
-            Some(state) if !state.needs_commit() => {
-                return Ok(ResponseHeaders::touched(Vec::new()));
-            }
-            Some(state) => State::clone(state),
+        if self.0.state.get().is_none() {
+            return Ok(ResponseHeaders::default());
+        }
+        let Some(state) = self.0.with(|state| state.needs_commit().then(|| state.clone())) else {
+            return Ok(ResponseHeaders::touched(Vec::new()));
         };
-        let (state, lines) = self.0.sessions.save(state, &self.handle()).await?;
-        *self.0.lock() = Some(Box::new(state));
+        // Seldom, and of a size that the future of every request should not have.
+        let (saved, lines) = Box::pin(self.0.sessions.save(state, &self.handle())).await?;
+        self.0.with(|state| *state = saved);
         Ok(ResponseHeaders::touched(lines))
     }
 
@@ -137,21 +137,17 @@ impl RequestSession {
 
 impl Inner {
     async fn load(&self) -> Result<()> {
-        if self.lock().is_some() {
-            return Ok(());
+        if self.state.get().is_none() {
+            let loaded = self.sessions.load(&self.cookies).await?;
+            self.state.get_or_init(|| Box::new(Mutex::new(loaded)));
         }
-        let loaded = self.sessions.load(&self.cookies).await?;
-        self.lock().get_or_insert_with(|| Box::new(loaded));
         Ok(())
     }
 
     /// Looks at the state of a session that was loaded, or changes it.
     pub(crate) fn with<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
-        use_it(self.lock().get_or_insert_default())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Box<State>>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.state.get_or_init(Box::default);
+        use_it(&mut state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
