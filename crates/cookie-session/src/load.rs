@@ -33,7 +33,7 @@ impl Shared {
         for candidate in candidates.tokens {
             let opened =
                 candidate.and_then(|candidate| candidate.open(&self.keys)).map_err(Refused::Token);
-            let refused = match opened.and_then(|opened| self.read(&opened, now)) {
+            let refused = match opened.and_then(|opened| self.read(opened, now)) {
                 Ok(state) => match self.compare(state, now).await? {
                     Ok(state) => return Ok(State { came, seen_chunks, ..state }),
                     Err(refused) => refused,
@@ -48,16 +48,19 @@ impl Shared {
         Ok(none)
     }
 
-    fn read(&self, opened: &Opened, now: Timestamp) -> Result<State, Refused> {
-        let (header, content) = Header::read(opened.plaintext()).ok_or(Refused::Header)?;
+    fn read(&self, opened: Opened, now: Timestamp) -> Result<State, Refused> {
+        let retiring = opened.retiring;
+        let plaintext = opened.into_plaintext();
+        let (header, content) = Header::read(&plaintext).ok_or(Refused::Header)?;
+        let content = plaintext.slice_ref(content);
         lifetime::judge(&header, now).map_err(Refused::Untimely)?;
         Ok(State {
             exists: true,
             came_valid: true,
-            content: content.to_vec(),
-            came_content: content.to_vec(),
+            content: content.clone(),
+            came_content: content.clone(),
             came_flash: header.flash.clone(),
-            is_due: opened.retiring || self.lifetime.is_due(&header, now),
+            is_due: retiring || self.lifetime.is_due(&header, now),
             header,
             ..State::default()
         })

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dogpile_core::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -173,7 +174,7 @@ impl<T> Session<T> {
 
     /// Drops what the session holds. It stays the session of its user.
     pub fn clear(&self) {
-        self.change(|state| state.content.clear());
+        self.change(|state| state.content = Bytes::new());
     }
 
     pub(crate) fn look<U>(&self, look: impl FnOnce(&State) -> U) -> U {
@@ -262,7 +263,7 @@ impl Session<Map> {
         })?;
         self.put(|state| {
             if map::find(&state.content, key) != Some(&value) {
-                state.content = map::with(&state.content, key, &value);
+                state.content = map::with(&state.content, key, &value).into();
             }
         })
     }
@@ -272,7 +273,7 @@ impl Session<Map> {
         self.change(|state| {
             let found = map::find(&state.content, key).is_some();
             if found {
-                state.content = map::without(&state.content, key);
+                state.content = map::without(&state.content, key).into();
             }
             found
         })

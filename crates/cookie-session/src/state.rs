@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use dogpile_core::Timestamp;
 
 use crate::cookie::SeenChunks;
@@ -14,7 +15,7 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct State {
     /// Of no meaning unless the session exists.
     pub(crate) header: Header,
-    pub(crate) content: Vec<u8>,
+    pub(crate) content: Bytes,
     /// Whether there is a session: one came, or something was put.
     pub(crate) exists: bool,
     pub(crate) saving: Saving,
@@ -25,7 +26,7 @@ pub(crate) struct State {
     /// The chunks that came, which are to be removed when fewer are set.
     pub(crate) seen_chunks: SeenChunks,
     /// The content and the messages that came, to see whether they changed.
-    pub(crate) came_content: Vec<u8>,
+    pub(crate) came_content: Bytes,
     pub(crate) came_flash: Vec<u8>,
     /// It has an id that no token has had.
     pub(crate) is_new: bool,
@@ -80,7 +81,7 @@ impl State {
     pub(crate) fn begin(&mut self, lifetime: &Lifetime, now: Timestamp) -> Result<()> {
         if !self.exists {
             self.header = Header { id: random_id()?, ..Header::default() };
-            self.content.clear();
+            self.content = Bytes::new();
             lifetime.begin(&mut self.header, now);
             (self.exists, self.is_new) = (true, true);
         }
@@ -91,7 +92,7 @@ impl State {
         let is_another = self.header.user.as_deref().is_some_and(|present| present != user);
         self.renew(lifetime, now)?;
         if is_another {
-            self.content.clear();
+            self.content = Bytes::new();
             self.header.flash.clear();
         }
         lifetime.begin(&mut self.header, now);

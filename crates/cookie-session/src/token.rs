@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use aes_gcm::aead::AeadInOut;
 use arc_swap::{ArcSwap, Guard};
 use base64_simd::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 
 use crate::key::{Binding, DerivedKey, KEY_ID_BYTES, VERSION, no_random_bytes};
 use crate::{Error, ErrorKind, KeyRing, KeyState};
@@ -188,6 +189,12 @@ impl DerivedKey {
 }
 
 impl Opened {
+    /// The plaintext, without copying it.
+    pub(crate) fn into_plaintext(self) -> Bytes {
+        let end = self.raw.len() - TAG_BYTES;
+        Bytes::from(self.raw).slice(HEADER_BYTES..end)
+    }
+
     pub(crate) fn plaintext(&self) -> &[u8] {
         &self.raw[HEADER_BYTES..self.raw.len() - TAG_BYTES]
     }
