@@ -128,7 +128,7 @@ fn write_number(to: &mut Vec<u8>, mut number: u64) {
         to.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
-    to.push(number as u8);
+    to.push((number & 0x7f) as u8);
 }
 
 fn read_number(rest: &mut &[u8]) -> Option<u64> {

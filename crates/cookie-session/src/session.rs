@@ -133,6 +133,7 @@ impl<T> Session<T> {
     ///
     /// # Errors
     /// Of the kind [`Random`](ErrorKind::Random).
+    #[expect(clippy::needless_pass_by_value, reason = "it is handed over")]
     pub fn flash(&self, message: Flash) -> Result<()> {
         self.put(|state| {
             flash::push(&mut state.header.flash, &message);
@@ -269,6 +270,7 @@ impl Session<Map> {
     }
 
     /// Takes a key out, and answers whether it was there.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn remove(&self, key: &str) -> bool {
         self.change(|state| {
             let found = map::find(&state.content, key).is_some();

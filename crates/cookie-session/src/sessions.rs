@@ -75,6 +75,7 @@ impl Sessions {
     /// # Errors
     /// Of the kind [`Refused`](crate::ErrorKind::Refused) for options that cannot be together; the
     /// message says which.
+    #[expect(clippy::needless_pass_by_value, reason = "sessions hold their ring")]
     pub fn new(keys: KeyRing, options: SessionOptions) -> Result<Self> {
         let SessionOptions {
             attributes,
