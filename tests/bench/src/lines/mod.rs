@@ -7,6 +7,8 @@ pub(crate) mod processes;
 mod redis;
 mod redis_processes;
 mod ring;
+mod session;
+mod session_request;
 pub(crate) mod torture;
 mod zipf;
 
@@ -60,6 +62,8 @@ pub(crate) const LINES: &[Line] = lines! {
     "stalls" "64 readers of a key that expires every 200 ms" |s| torture::run("expiry_stalls", s);
     "expired" "1,000 tasks on one expired key" |s| torture::run("one_expired_key", s);
     "ring" "lookups and changes of the hash ring, against other rings" ring::run;
+    "session" "sealing and opening a session of 512 bytes, against cookie's PrivateJar" session::run;
+    "session-request" "what a session costs a request, untouched, read, and checked in memory" session_request::run;
     "processes" "4 processes on the file backend" processes::run;
     "redis" "hits and groups on Redis, against the bare client" redis::run;
     "redis-processes" "4 processes on one key of Redis" redis_processes::run;

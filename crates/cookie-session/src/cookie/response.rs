@@ -1,0 +1,193 @@
+//! The `Set-Cookie` lines of a response.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::chunk::{self, SeenChunks};
+use super::{Attributes, MAX_BYTES};
+use crate::{Error, ErrorKind};
+
+/// Browsers forget a cookie after 400 days, whatever it says.
+const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// The lines that put a token into the browser, and take away what it sent of an earlier one in more
+/// parts. Without a lifetime the browser forgets the cookie when it ends.
+///
+/// # Errors
+/// Of the kind [`TooLarge`](ErrorKind::TooLarge) if a line would exceed 4,096 bytes.
+pub(crate) fn set_cookie(
+    attributes: &Attributes,
+    token: &str,
+    max_age: Option<Duration>,
+    seen: SeenChunks,
+) -> Result<Vec<String>, Error> {
+    let mut suffix = String::with_capacity(128);
+    attributes.write_to(&mut suffix);
+    if let Some(max_age) = max_age {
+        // What is left of a session is rounded down, so that no browser outlives it.
+        let seconds = max_age.min(MAX_AGE).as_secs();
+        write_number(&mut suffix, "; Max-Age=", seconds);
+    }
+    let around = attributes.name().len() + 1 + suffix.len();
+    let count = chunk::count(token.len(), around);
+    if count > attributes.max_chunks() {
+        return Err(too_large(token.len(), around, attributes.max_chunks()));
+    }
+    let mut lines = Vec::with_capacity(count);
+    if count == 1 {
+        lines.push(line(attributes.name(), "", token, &suffix));
+    } else {
+        let part_chars = token.len().div_ceil(count);
+        for (index, part) in token.as_bytes().chunks(part_chars).enumerate() {
+            // A token is ASCII: it can be cut anywhere.
+            let part = str::from_utf8(part).unwrap_or_default();
+            lines.push(match index {
+                0 => line(attributes.name(), &format!("{count}."), part, &suffix),
+                _ => line(&chunk::name(attributes.name(), index), "", part, &suffix),
+            });
+        }
+    }
+    lines.extend(seen.from(count).map(|index| removal(attributes, index)));
+    Ok(lines)
+}
+
+/// The lines that take the cookie away, and the parts that the browser sent of it. They repeat the
+/// attributes: browsers tell cookies apart by them.
+pub(crate) fn remove_cookie(attributes: &Attributes, seen: SeenChunks) -> Vec<String> {
+    std::iter::once(0).chain(seen.from(1)).map(|index| removal(attributes, index)).collect()
+}
+
+fn removal(attributes: &Attributes, index: usize) -> String {
+    let mut suffix = String::with_capacity(128);
+    attributes.write_to(&mut suffix);
+    // Browsers from before Max-Age go by the date.
+    suffix.push_str("; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+    match index {
+        0 => line(attributes.name(), "", "", &suffix),
+        _ => line(&chunk::name(attributes.name(), index), "", "", &suffix),
+    }
+}
+
+fn line(name: &str, mark: &str, value: &str, suffix: &str) -> String {
+    [name, "=", mark, value, suffix].concat()
+}
+
+fn write_number(text: &mut String, before: &str, number: u64) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "{before}{number}");
+}
+
+fn too_large(token: usize, around: usize, max_chunks: usize) -> Error {
+    let (takes, room) = if max_chunks == 1 {
+        (token + around, MAX_BYTES)
+    } else {
+        let around = around + chunk::MARK_BYTES;
+        let room = MAX_BYTES.saturating_sub(around) * max_chunks;
+        (token + around * max_chunks, room + around * max_chunks)
+    };
+    let what = format!(
+        "the session's cookie would take {takes} bytes, of which a browser keeps {room}: keep less in \
+         the session, or an id of what is kept elsewhere"
+    );
+    Error::new(ErrorKind::TooLarge, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::candidates;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn host(chunks: usize) -> Attributes {
+        Attributes::host("s").unwrap().with_chunks(chunks).unwrap().into()
+    }
+
+    fn seen(header: &str) -> SeenChunks {
+        candidates([header.as_bytes()].into_iter(), &host(1)).seen_chunks
+    }
+
+    #[test]
+    fn a_line_says_all() {
+        let lines = |max_age| set_cookie(&host(1), "AQ", max_age, SeenChunks::default()).unwrap();
+        assert_eq!(lines(None), ["__Host-s=AQ; Path=/; Secure; HttpOnly; SameSite=Lax"]);
+        assert_eq!(
+            lines(Some(Duration::from_millis(1999))),
+            ["__Host-s=AQ; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=1"]
+        );
+        for long in [400 * DAY, 401 * DAY, Duration::MAX] {
+            assert!(lines(Some(long))[0].ends_with("; Max-Age=34560000"));
+        }
+    }
+
+    #[test]
+    fn a_line_of_4096_bytes_is_written_and_one_of_4097_is_an_error() {
+        let around = set_cookie(&host(1), "", Some(DAY), SeenChunks::default()).unwrap()[0].len();
+        let fits = "A".repeat(4096 - around);
+        let lines = set_cookie(&host(1), &fits, Some(DAY), SeenChunks::default()).unwrap();
+        assert_eq!((lines.len(), lines[0].len()), (1, 4096));
+        let error =
+            set_cookie(&host(1), &(fits + "A"), Some(DAY), SeenChunks::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        assert!(error.to_string().contains("take 4097 bytes, of which a browser keeps 4096"));
+    }
+
+    #[test]
+    fn every_length_survives_being_cut_and_joined() {
+        let attributes = host(3);
+        let mut counts = Vec::new();
+        for length in (4000..12_200).step_by(7) {
+            let token: String = (0..length).map(|n| char::from(b'A' + (n % 23) as u8)).collect();
+            match set_cookie(&attributes, &token, Some(DAY), SeenChunks::default()) {
+                Ok(lines) => {
+                    assert!(lines.iter().all(|line| line.len() <= MAX_BYTES), "{length}");
+                    let header: Vec<&str> =
+                        lines.iter().filter_map(|line| line.split(';').next()).collect();
+                    let header = header.join("; ");
+                    let found = candidates([header.as_bytes()].into_iter(), &attributes);
+                    assert_eq!(found.tokens.len(), 1);
+                    assert_eq!(found.tokens[0].as_ref().unwrap().text(), token.as_bytes());
+                    counts.push(lines.len());
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::TooLarge);
+                    counts.push(0);
+                }
+            }
+        }
+        counts.dedup();
+        assert_eq!(counts, [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn parts_that_are_not_written_any_more_are_taken_away() {
+        let before = seen("__Host-s=3.A; __Host-s.1=B; __Host-s.2=C");
+        let lines = set_cookie(&host(3), "AQ", None, before).unwrap();
+        let gone = |index| {
+            format!(
+                "__Host-s.{index}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0; \
+                 Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+            )
+        };
+        assert_eq!(lines[1..], [gone(1), gone(2)]);
+        let lines = set_cookie(&host(3), &"A".repeat(5000), None, before).unwrap();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2], gone(2));
+        // Also where several cookies are no longer allowed.
+        assert_eq!(set_cookie(&host(1), "AQ", None, before).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_removal_repeats_the_attributes() {
+        let embedded: Attributes =
+            Attributes::shared("s", "example.org").unwrap().with_same_site_none().into();
+        assert_eq!(
+            remove_cookie(&embedded, SeenChunks::default()),
+            [
+                "__Secure-s=; Domain=example.org; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=0; \
+              Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+            ]
+        );
+        assert_eq!(remove_cookie(&host(1), seen("__Host-s.1=A; __Host-s.5=A")).len(), 3);
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+#[doc(hidden)]
+pub mod __private;
+mod cookie;
+mod csrf;
+mod error;
+mod flash;
+pub mod generation;
+mod header;
+mod key;
+mod lifetime;
+mod load;
+mod map;
+mod request;
+mod save;
+mod session;
+mod sessions;
+mod state;
+mod token;
+mod typed;
+
+pub use crate::cookie::{Attributes, kind};
+pub use crate::error::{Error, ErrorKind, Result};
+pub use crate::flash::Flash;
+pub use crate::key::{KeyEntry, KeyFile, KeyRing, KeyState, RootKey};
+pub use crate::map::Map;
+pub use crate::request::{CookieHeaders, RequestSession, ResponseHeaders};
+pub use crate::session::Session;
+pub use crate::sessions::{SessionOptions, Sessions};
+pub use crate::typed::{SessionData, Stored};

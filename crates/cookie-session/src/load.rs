@@ -1,0 +1,150 @@
+//! From the cookies of a request to its session.
+
+use std::fmt;
+
+use dogpile_core::{Key, Timestamp};
+
+use crate::generation::{Outage, Standing, judge};
+use crate::header::Header;
+use crate::lifetime::{self, Untimely};
+use crate::request::CookieHeaders;
+use crate::sessions::Shared;
+use crate::state::{Saving, State};
+use crate::token::{Invalid, Opened};
+use crate::{Error, Result, cookie};
+
+/// Why a cookie is no session: for `tracing`, never for the client, who sees one answer to all.
+enum Refused {
+    Token(Invalid),
+    Header,
+    Untimely(Untimely),
+    Floor,
+    User(Standing),
+    Session(Standing),
+}
+
+impl Shared {
+    pub(crate) async fn load(&self, cookies: &dyn CookieHeaders) -> Result<State> {
+        let now = self.clock.now();
+        let values = cookies.values();
+        let candidates = cookie::candidates(values.iter().copied(), &self.attributes);
+        let (came, seen_chunks) = (!candidates.tokens.is_empty(), candidates.seen_chunks);
+        let mut none = State { came, seen_chunks, ..State::default() };
+        for candidate in candidates.tokens {
+            let opened =
+                candidate.and_then(|candidate| candidate.open(&self.keys)).map_err(Refused::Token);
+            let refused = match opened.and_then(|opened| self.read(opened, now)) {
+                Ok(state) => match self.compare(state, now).await? {
+                    Ok(state) => return Ok(State { came, seen_chunks, ..state }),
+                    Err(refused) => refused,
+                },
+                Err(refused) => refused,
+            };
+            tracing::debug!(target: "cookie_session", "a cookie was refused: {refused}");
+            if matches!(refused, Refused::Session(Standing::Superseded { just_now: true })) {
+                none.saving = Saving::TooLate;
+            }
+        }
+        Ok(none)
+    }
+
+    fn read(&self, opened: Opened, now: Timestamp) -> Result<State, Refused> {
+        let retiring = opened.retiring;
+        let plaintext = opened.into_plaintext();
+        let (header, content) = Header::read(&plaintext).ok_or(Refused::Header)?;
+        let content = plaintext.slice_ref(content);
+        lifetime::judge(&header, now).map_err(Refused::Untimely)?;
+        Ok(State {
+            exists: true,
+            came_valid: true,
+            content: content.clone(),
+            came_content: content.clone(),
+            came_flash: header.flash.clone(),
+            is_due: retiring || self.lifetime.is_due(&header, now),
+            header,
+            ..State::default()
+        })
+    }
+
+    /// Compares the generations of a token with those of the store.
+    async fn compare(&self, mut state: State, now: Timestamp) -> Result<Result<State, Refused>> {
+        let generations = &self.generations;
+        let Some(store) = generations.mode.store() else { return Ok(Ok(state)) };
+        let since_check = state.header.checked.map(|checked| now.since(checked));
+        if since_check.is_some_and(|since| since < generations.recheck_every) {
+            return Ok(Ok(state));
+        }
+
+        let row = self.row(&state.header.id);
+        let user = state.header.user.as_deref().map(|user| Key::field(&self.scopes.user, user));
+        let session =
+            generations.mode.is_per_session().then(|| Key::field(&self.scopes.session, &row));
+        let keys = [Some(self.floor()), user, session];
+        let keys: Vec<Key<'_>> = keys.into_iter().flatten().collect();
+        let rows = match self.ask(store.read(&keys)).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(target: "cookie_session", %error, "the generation store does not answer");
+                state.saving = match generations.outage {
+                    Outage::StaleFor(d) if since_check.is_some_and(|since| since <= d) => {
+                        Saving::ReadOnly
+                    }
+                    Outage::FailOpen => Saving::Unchecked,
+                    _ => return Err(Error::unavailable(error, generations.retry_after)),
+                };
+                return Ok(Ok(state));
+            }
+        };
+
+        let mut rows = rows.into_iter();
+        let mut next = || rows.next().flatten();
+        if next().is_none_or(|floor| state.header.started.as_millis() < floor.number) {
+            return Ok(Err(Refused::Floor));
+        }
+        let judge = |number, kept| judge(number, kept, now, generations.grace);
+        if user.is_some() {
+            match judge(state.header.user_generation, next()) {
+                Standing::Current { .. } => {}
+                standing => return Ok(Err(Refused::User(standing))),
+            }
+        }
+        if session.is_some() {
+            match judge(state.header.session_generation, next()) {
+                Standing::Current { acknowledged } => state.is_unacknowledged = !acknowledged,
+                Standing::Previous { present, is_abandoned: true } => {
+                    state.saving = Saving::InPlaceOf(present)
+                }
+                Standing::Previous { present, .. } => state.saving = Saving::Overtaken(present),
+                standing => return Ok(Err(Refused::Session(standing))),
+            }
+        }
+        state.is_due |= generations
+            .note_check_after()
+            .is_some_and(|d| since_check.is_none_or(|since| since >= d));
+        state.header.checked = Some(now);
+        Ok(Ok(state))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standing = |f: &mut fmt::Formatter<'_>, of: &str, standing: &Standing| match standing {
+            Standing::Missing => write!(f, "the store does not know the generation of its {of}"),
+            _ => write!(f, "its {of} has a newer generation: it was revoked, or is replayed"),
+        };
+        match self {
+            Self::Token(invalid) => invalid.fmt(f),
+            Self::Header => f.write_str("its header is of another version"),
+            Self::Untimely(Untimely::Future) => {
+                f.write_str("it is from the future: see to the clocks")
+            }
+            Self::Untimely(Untimely::Idle) => f.write_str("it was idle for too long"),
+            Self::Untimely(Untimely::Absolute) => f.write_str("its session has lived its time"),
+            Self::Floor => {
+                f.write_str("all sessions of its time were ended, or the store is empty")
+            }
+            Self::User(of) => standing(f, "user", of),
+            Self::Session(of) => standing(f, "session", of),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One request: from its cookies to the headers of its response.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::sessions::Shared;
+use crate::state::State;
+use crate::{Result, Session, SessionData};
+
+/// The values of the `Cookie` headers of a request, however it keeps them. HTTP/2 may send several.
+///
+/// ```
+/// use cookie_session::CookieHeaders;
+///
+/// assert_eq!("a=1; b=2".values(), [b"a=1; b=2"]);
+/// assert_eq!(vec!["a=1", "b=2"].values(), [b"a=1", b"b=2"]);
+/// assert!(None::<String>.values().is_empty());
+/// ```
+pub trait CookieHeaders: Send + Sync + 'static {
+    /// The values, as they came.
+    fn values(&self) -> Vec<&[u8]>;
+}
+
+impl<T: AsRef<[u8]> + Send + Sync + 'static> CookieHeaders for Option<T> {
+    fn values(&self) -> Vec<&[u8]> {
+        self.iter().map(AsRef::as_ref).collect()
+    }
+}
+
+impl<T: AsRef<[u8]> + Send + Sync + 'static> CookieHeaders for Vec<T> {
+    fn values(&self) -> Vec<&[u8]> {
+        self.iter().map(AsRef::as_ref).collect()
+    }
+}
+
+impl CookieHeaders for &'static str {
+    fn values(&self) -> Vec<&[u8]> {
+        vec![self.as_bytes()]
+    }
+}
+
+impl CookieHeaders for String {
+    fn values(&self) -> Vec<&[u8]> {
+        vec![self.as_bytes()]
+    }
+}
+
+/// The session of one request, which nothing is known of until it is asked for.
+///
+/// Cheap to clone and to move into a handler; clones are the same request.
+///
+/// ```
+/// # use cookie_session::{KeyRing, RootKey, Sessions, SessionOptions};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> cookie_session::Result<()> {
+/// # let sessions = Sessions::new(KeyRing::new(RootKey::generate()?), SessionOptions::new())?;
+/// let request = sessions.request(None::<String>);
+/// let headers = request.commit().await?;
+/// assert!(headers.set_cookie().is_empty() && !headers.is_touched());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RequestSession(Arc<Inner>);
+
+pub(crate) struct Inner<C: ?Sized = dyn CookieHeaders> {
+    pub(crate) sessions: Arc<Shared>,
+    /// Nothing until the session is asked for.
+    state: OnceLock<Box<Mutex<State>>>,
+    cookies: C,
+}
+
+impl RequestSession {
+    pub(crate) fn new(sessions: Arc<Shared>, cookies: impl CookieHeaders) -> Self {
+        Self(Arc::new(Inner { sessions, state: OnceLock::new(), cookies }))
+    }
+
+    /// The session as a small map: now its cookie is opened, and its generation compared.
+    ///
+    /// Whatever is wrong with a cookie, the session is empty then; the reason is told to `tracing`,
+    /// under the target `cookie_session`.
+    ///
+    /// # Errors
+    /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, and
+    /// [`Decode`](crate::ErrorKind::Decode) if the session is one of a type.
+    pub async fn session(&self) -> Result<Session> {
+        self.any().await?.as_map()
+    }
+
+    /// The session as a type of yours; see [`session`](Self::session).
+    ///
+    /// A session of an older version of the type is [migrated](SessionData::migrate). One of a newer
+    /// version, which another server wrote that runs a newer program, is no session.
+    ///
+    /// # Errors
+    /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    pub async fn typed<T: SessionData>(&self) -> Result<Session<T>> {
+        self.any().await?.as_typed()
+    }
+
+    /// The session, whatever it holds: for what asks only for its user or its CSRF token.
+    ///
+    /// # Errors
+    /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    pub async fn any(&self) -> Result<Session<()>> {
+        self.0.load().await?;
+        Ok(self.handle())
+    }
+
+    /// What the response has to say about the session, after the handler.
+    ///
+    /// What is to be written down in the store is written now, and the token sealed.
+    ///
+    /// # Errors
+    /// Of the kinds [`TooLarge`](crate::ErrorKind::TooLarge), [`Conflict`](crate::ErrorKind::Conflict),
+    /// [`Unavailable`](crate::ErrorKind::Unavailable). What the handler answered must not be sent then,
+    /// because it is not true: answer with the error's [`status`](crate::Error::status), and say
+    /// nothing about the cookie.
+    pub async fn commit(&self) -> Result<ResponseHeaders> {
+        if self.0.state.get().is_none() {
+            return Ok(ResponseHeaders::default());
+        }
+        let Some(state) = self.0.with(|state| state.needs_commit().then(|| state.clone())) else {
+            return Ok(ResponseHeaders::touched(Vec::new()));
+        };
+        // Seldom, and of a size that the future of every request should not have.
+        let (saved, lines) = Box::pin(self.0.sessions.save(state, &self.handle())).await?;
+        self.0.with(|state| *state = saved);
+        Ok(ResponseHeaders::touched(lines))
+    }
+
+    fn handle(&self) -> Session<()> {
+        Session { inner: Arc::clone(&self.0), content: PhantomData }
+    }
+}
+
+impl Inner {
+    async fn load(&self) -> Result<()> {
+        if self.state.get().is_none() {
+            let loaded = self.sessions.load(&self.cookies).await?;
+            self.state.get_or_init(|| Box::new(Mutex::new(loaded)));
+        }
+        Ok(())
+    }
+
+    /// Looks at the state of a session that was loaded, or changes it.
+    pub(crate) fn with<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
+        let state = self.state.get_or_init(Box::default);
+        use_it(&mut state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for RequestSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSession").finish_non_exhaustive()
+    }
+}
+
+/// What a response says about its session.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseHeaders {
+    set_cookie: Vec<String>,
+    is_touched: bool,
+}
+
+impl ResponseHeaders {
+    fn touched(set_cookie: Vec<String>) -> Self {
+        Self { set_cookie, is_touched: true }
+    }
+
+    /// The values of `Set-Cookie` headers, to be added to those that there are. Usually none: the
+    /// cookie is set when the session changed, and now and then to keep it from being idle.
+    #[must_use]
+    pub fn set_cookie(&self) -> &[String] {
+        &self.set_cookie
+    }
+
+    /// Whether the session was asked for, so that the response depends on the cookie. Then `Cookie`
+    /// belongs into its `Vary` header.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
+        self.is_touched
+    }
+
+    /// What the header `Cache-Control` has to be, given what it is: `no-store` for a response that
+    /// depends on the session, unless it was said already who may keep it. A response that sets the
+    /// cookie is never for all.
+    #[must_use]
+    pub fn cache_control(&self, present: Option<&str>) -> Option<&'static str> {
+        let is_private = present.is_some_and(|present| {
+            let mut directives = present.split(',').map(str::trim);
+            directives.any(|one| {
+                ["no-store", "private", "no-cache"]
+                    .iter()
+                    .any(|private| one.eq_ignore_ascii_case(private))
+            })
+        });
+        (self.is_touched && !is_private).then_some("no-store")
+    }
+}

@@ -1,0 +1,264 @@
+//! From a session to the headers of the response.
+
+use std::future::Future;
+
+use dogpile_core::{Key, Timestamp};
+
+use crate::generation::{Advance, Conflict, Resolution};
+use crate::lifetime::SKEW;
+use crate::sessions::Shared;
+use crate::state::{Change, Saving, State};
+use crate::{Error, ErrorKind, Result, Session, cookie};
+
+/// How often a conflict is resolved before it is one: each time another request saved in between.
+const TRIES: u32 = 8;
+
+impl Shared {
+    /// Writes down in the store what has to be, and answers the lines of `Set-Cookie`.
+    ///
+    /// What has ended is written down first: if the rest fails, somebody has to log in again, and
+    /// nobody stays logged in.
+    pub(crate) async fn save(
+        &self,
+        mut state: State,
+        session: &Session<()>,
+    ) -> Result<(State, Vec<String>)> {
+        let now = self.clock.now();
+        let is_saved = self.is_to_be_saved(&state)?;
+        if is_saved {
+            // Before anything is written down that cannot be taken back.
+            self.seal(&mut state.clone(), now)?;
+        }
+        self.end(&mut state).await?;
+        let mut lines = Vec::new();
+        if is_saved {
+            let resolved = self.raise_for_save(&mut state, session, now).await?;
+            if resolved {
+                lines = self.seal(&mut state, now)?;
+                state.is_removed = false;
+            }
+        } else if state.is_unacknowledged {
+            self.acknowledge(&state).await;
+        }
+        if state.is_removed {
+            lines = cookie::remove_cookie(&self.attributes, state.seen_chunks);
+        }
+        state.settle();
+        Ok((state, lines))
+    }
+
+    fn is_to_be_saved(&self, state: &State) -> Result<bool> {
+        let change = state.change();
+        let can_leave_out = match (change, state.saving) {
+            (Change::None, _) => return Ok(false),
+            (_, Saving::Free | Saving::Unchecked | Saving::InPlaceOf(_)) => return Ok(true),
+            (Change::Unasked, _) => true,
+            (Change::Asked, Saving::Overtaken(_)) if self.generations.on_conflict.is_some() => {
+                return Ok(true);
+            }
+            (Change::Asked, _) => false,
+        };
+        if can_leave_out {
+            return Ok(false);
+        }
+        state.saving.check(self.generations.retry_after)?;
+        Ok(true)
+    }
+
+    /// Voids what has ended.
+    async fn end(&self, state: &mut State) -> Result<()> {
+        let now = self.clock.now();
+        if self.generations.mode.is_per_session() {
+            for ended in std::mem::take(&mut state.ended) {
+                let row = self.row(&ended.id);
+                let key = Key::field(&self.scopes.session, &row);
+                self.raise(key, now, ended.keep_until).await?;
+            }
+        }
+        if let Some(user) = state.ended_user.take() {
+            let number =
+                self.raise(Key::field(&self.scopes.user, &*user), now, Timestamp::MAX).await?;
+            if state.header.user == Some(user) {
+                state.header.user_generation = number;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a session that is to be saved its generations. Whether it is saved: not if a conflict was
+    /// resolved for others.
+    async fn raise_for_save(
+        &self,
+        state: &mut State,
+        session: &Session<()>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        if self.generations.mode.store().is_none() || state.saving == Saving::Unchecked {
+            return Ok(true);
+        }
+        if state.is_new {
+            self.begin(state, now).await?;
+            return Ok(true);
+        }
+        if state.is_changed() && self.generations.mode.monotonic().is_some() {
+            return self.advance(state, session, now).await;
+        }
+        Ok(true)
+    }
+
+    /// Begins the generations of a session that has a new id.
+    async fn begin(&self, state: &mut State, now: Timestamp) -> Result<()> {
+        let Some(store) = self.generations.mode.store() else { return Ok(()) };
+        let header = &mut state.header;
+        let user = header.user.as_deref().filter(|_| header.user_generation == 0);
+        let user = user.map(|user| Key::field(&self.scopes.user, user));
+        let keys = [Some(self.floor()), user];
+        let keys: Vec<Key<'_>> = keys.into_iter().flatten().collect();
+        let mut rows = self.answer(self.ask(store.read(&keys)).await)?.into_iter();
+        let mut present = || rows.next().flatten().map(|row| row.number);
+
+        let floor = match present() {
+            Some(floor) => floor,
+            // As much above as another clock may be ahead: all there was before an empty store is over.
+            None => self.start(self.floor(), now.plus(SKEW), Timestamp::MAX).await?,
+        };
+        if let Some(key) = user {
+            header.user_generation = match present() {
+                Some(present) => present,
+                None => self.start(key, now, Timestamp::MAX).await?,
+            };
+        }
+        // The floor may be ahead of the clock.
+        header.started = header.started.max(Timestamp::from_millis(floor));
+        if self.generations.mode.is_per_session() {
+            let row = self.row(&header.id);
+            let key = Key::field(&self.scopes.session, &row);
+            header.session_generation = self.start(key, now, header.absolute_until).await?;
+        }
+        header.checked = Some(now);
+        Ok(())
+    }
+
+    async fn advance(
+        &self,
+        state: &mut State,
+        session: &Session<()>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let Some(store) = self.generations.mode.monotonic() else { return Ok(true) };
+        let mut overtaken = None;
+        let mut expected = match state.saving {
+            Saving::InPlaceOf(present) => present,
+            Saving::Overtaken(present) => {
+                overtaken = Some(present);
+                present
+            }
+            _ => state.header.session_generation,
+        };
+        for _ in 0..TRIES {
+            if let Some(present) = overtaken.take() {
+                match self.resolve(state, session, present) {
+                    Resolution::Fail => break,
+                    Resolution::KeepTheirs => return Ok(false),
+                    Resolution::KeepOurs => expected = present,
+                }
+            }
+            let row = self.row(&state.header.id);
+            let key = Key::field(&self.scopes.session, &row);
+            let until = now.plus(self.generations.grace);
+            let advance = store.advance(key, expected, until, state.header.absolute_until);
+            match self.answer(self.ask(advance).await)? {
+                Advance::Done => {
+                    state.header.session_generation = expected + 1;
+                    return Ok(true);
+                }
+                Advance::Conflict(Some(present)) => overtaken = Some(present.number),
+                Advance::Conflict(None) => {
+                    return Saving::TooLate.check(self.generations.retry_after).map(|()| false);
+                }
+            }
+        }
+        Saving::Overtaken(expected).check(self.generations.retry_after).map(|()| false)
+    }
+
+    /// Asks the application what becomes of changes that came too late, and takes over what it changed.
+    fn resolve(&self, state: &mut State, session: &Session<()>, present: u64) -> Resolution {
+        let Some(on_conflict) = &self.generations.on_conflict else { return Resolution::Fail };
+        let resolution = on_conflict(&Conflict {
+            session,
+            loaded_generation: state.header.session_generation,
+            present_generation: present,
+        });
+        session.look(|changed| {
+            state.content.clone_from(&changed.content);
+            state.header.flash.clone_from(&changed.header.flash);
+        });
+        resolution
+    }
+
+    /// Notes that a request came with the present generation. If it is not noted, the one before is
+    /// read for longer, and nothing else.
+    async fn acknowledge(&self, state: &State) {
+        let Some(store) = self.generations.mode.monotonic() else { return };
+        let row = self.row(&state.header.id);
+        let key = Key::field(&self.scopes.session, &row);
+        if let Err(error) = self.ask(store.acknowledge(key, state.header.session_generation)).await
+        {
+            tracing::debug!(target: "cookie_session", %error, "a generation was not acknowledged");
+        }
+    }
+
+    /// The lines that set the cookie to what the session is.
+    fn seal(&self, state: &mut State, now: Timestamp) -> Result<Vec<String>> {
+        let header = &mut state.header;
+        self.lifetime.renew(header, now);
+        let mut plaintext = Vec::with_capacity(128 + header.flash.len() + state.content.len());
+        header.write(&mut plaintext);
+        plaintext.extend_from_slice(&state.content);
+        let token = self.keys.seal(&plaintext)?;
+        let max_age = self.is_lasting.then(|| header.absolute_until.since(now));
+        cookie::set_cookie(&self.attributes, &token, max_age, state.seen_chunks)
+    }
+
+    /// Voids the tokens of a row, and answers the number of those to come.
+    pub(crate) async fn raise(
+        &self,
+        key: Key<'_>,
+        at_least: Timestamp,
+        keep_until: Timestamp,
+    ) -> Result<u64> {
+        let Some(store) = self.generations.mode.store() else {
+            let what =
+                "stateless sessions cannot be ended by the server: choose generations with a store";
+            return Err(Error::new(ErrorKind::Refused, what));
+        };
+        self.answer(self.ask(store.raise(key, at_least.as_millis(), keep_until)).await)
+    }
+
+    async fn start(&self, key: Key<'_>, at: Timestamp, keep_until: Timestamp) -> Result<u64> {
+        match self.generations.mode.store() {
+            None => Ok(0),
+            Some(store) => {
+                self.answer(self.ask(store.start(key, at.as_millis(), keep_until)).await)
+            }
+        }
+    }
+
+    /// An operation of the store, within its time.
+    pub(crate) async fn ask<T>(
+        &self,
+        operation: impl Future<Output = dogpile_core::Result<T>>,
+    ) -> dogpile_core::Result<T> {
+        match &self.generations.timer {
+            None => operation.await,
+            Some(timer) => timer.limit(self.generations.timeout, operation).await,
+        }
+    }
+
+    fn answer<T>(&self, answer: dogpile_core::Result<T>) -> Result<T> {
+        answer.map_err(|error| {
+            tracing::warn!(target: "cookie_session", %error, "the generation store does not answer");
+            Error::unavailable(error, self.generations.retry_after)
+        })
+    }
+}
