@@ -88,7 +88,7 @@ impl Options {
         let options = SessionOptions::new()
             .with_cookie(Attributes::insecure_for_development("session")?)
             .with_audience("login-example")
-            .with_idle(self.idle)
+            .with_idle(self.idle.min(self.absolute))
             .with_absolute(self.absolute);
         let options = match &self.db {
             Some(file) => options.with_generations(self.generations(SqliteStore::open(file)?)),
