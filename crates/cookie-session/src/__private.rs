@@ -4,9 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::cookie::{candidates, set_cookie};
+use crate::cookie::{Candidate, candidates, set_cookie};
 use crate::key::Binding;
-use crate::token::Keys;
+use crate::token::{Invalid, Keys};
 use crate::{Attributes, Error, KeyRing};
 
 /// Seals and opens tokens of one cookie.
@@ -53,18 +53,23 @@ impl Sealer {
         set_cookie(&self.attributes, token, max_age, Default::default())
     }
 
+    /// The tokens that a request brings under the name, joined and not opened.
+    #[must_use]
+    pub fn texts(&self, headers: &[&[u8]]) -> Vec<Result<Vec<u8>, String>> {
+        let found = candidates(headers.iter().copied(), &self.attributes).tokens;
+        let text = |candidate: Candidate<'_>| candidate.text().to_vec();
+        found.into_iter().map(|token| token.map(text).map_err(|why| why.to_string())).collect()
+    }
+
     /// What is opened of each of the cookies that a request brings under the name.
+    #[must_use]
     pub fn read(&self, headers: &[&[u8]]) -> Vec<Result<Vec<u8>, String>> {
-        candidates(headers.iter().copied(), &self.attributes)
-            .tokens
-            .into_iter()
-            .map(|candidate| {
-                let opened = candidate.and_then(|candidate| candidate.open(&self.keys));
-                opened
-                    .map(|opened| opened.plaintext().to_vec())
-                    .map_err(|invalid| invalid.to_string())
-            })
-            .collect()
+        let open = |candidate: Result<Candidate<'_>, Invalid>| {
+            let opened = candidate?.open(&self.keys)?;
+            Ok(opened.plaintext().to_vec())
+        };
+        let found = candidates(headers.iter().copied(), &self.attributes).tokens;
+        found.into_iter().map(|token| open(token).map_err(|why: Invalid| why.to_string())).collect()
     }
 }
 

@@ -67,7 +67,8 @@ impl Error {
     pub(crate) fn unavailable(source: dogpile_core::Error, retry_after: Duration) -> Self {
         Self(Arc::new(Inner {
             kind: ErrorKind::Unavailable,
-            message: "the generation store does not answer; the session is kept, try again".to_owned(),
+            message: "the generation store does not answer; the session is kept, try again"
+                .to_owned(),
             source: Some(source.into()),
             retry_after: Some(retry_after),
         }))

@@ -82,11 +82,14 @@ fn read(rest: &mut &[u8]) -> Option<Header> {
     let id = *rest.split_off(..16)?.first_chunk()?;
     let issued = Timestamp::from_millis(read_number(rest)?);
     let started = Timestamp::from_millis(read_number(rest)?);
-    let mut later = || Some(Timestamp::from_millis(issued.as_millis().checked_add(read_number(rest)?)?));
+    let mut later =
+        || Some(Timestamp::from_millis(issued.as_millis().checked_add(read_number(rest)?)?));
     let (idle_until, absolute_until) = (later()?, later()?);
     let mut earlier = |flag| match flags & flag {
         0 => Some(None),
-        _ => issued.as_millis().checked_sub(read_number(rest)?).map(Timestamp::from_millis).map(Some),
+        _ => {
+            issued.as_millis().checked_sub(read_number(rest)?).map(Timestamp::from_millis).map(Some)
+        }
     };
     let (authenticated, checked) = (earlier(AUTHENTICATED)?, earlier(CHECKED)?);
     let (session_generation, user_generation) = (read_number(rest)?, read_number(rest)?);
@@ -184,7 +187,13 @@ mod tests {
 
     #[test]
     fn reads_what_it_wrote() {
-        let bare = Header { user: None, flash: Vec::new(), authenticated: None, checked: None, ..header() };
+        let bare = Header {
+            user: None,
+            flash: Vec::new(),
+            authenticated: None,
+            checked: None,
+            ..header()
+        };
         let ends = Header {
             issued: Timestamp::MIN,
             started: Timestamp::MAX,
@@ -209,7 +218,11 @@ mod tests {
     fn what_is_cut_off_is_no_header() {
         let bytes = written(&header());
         for len in 0..bytes.len() {
-            assert!(Header::read(&bytes[..len]).is_none(), "of {} bytes the first {len}", bytes.len());
+            assert!(
+                Header::read(&bytes[..len]).is_none(),
+                "of {} bytes the first {len}",
+                bytes.len()
+            );
         }
     }
 
@@ -219,6 +232,9 @@ mod tests {
         bytes[0] |= 0x80;
         assert!(Header::read(&bytes).is_none());
         assert_eq!(read_number(&mut &[0xff; 11][..]), None);
-        assert_eq!(read_number(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2][..]), None);
+        assert_eq!(
+            read_number(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2][..]),
+            None
+        );
     }
 }

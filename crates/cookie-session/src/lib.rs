@@ -31,7 +31,7 @@ mod typed;
 pub use crate::cookie::{Attributes, kind};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::flash::Flash;
-pub use crate::key::{KeyRing, KeyState, RootKey};
+pub use crate::key::{KeyEntry, KeyFile, KeyRing, KeyState, RootKey};
 pub use crate::map::Map;
 pub use crate::request::{CookieHeaders, RequestSession, ResponseHeaders};
 pub use crate::session::Session;

@@ -48,7 +48,8 @@ impl Lifetime {
 
     /// Whether a token is so old that it is to be sealed anew for its idle time.
     pub(crate) fn is_due(&self, header: &Header, now: Timestamp) -> bool {
-        header.idle_until < header.absolute_until && now.since(header.issued) >= self.idle / REFRESHES
+        header.idle_until < header.absolute_until
+            && now.since(header.issued) >= self.idle / REFRESHES
     }
 }
 

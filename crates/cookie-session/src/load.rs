@@ -31,7 +31,8 @@ impl Shared {
         let (came, seen_chunks) = (!candidates.tokens.is_empty(), candidates.seen_chunks);
         let mut none = State { came, seen_chunks, ..State::default() };
         for candidate in candidates.tokens {
-            let opened = candidate.and_then(|candidate| candidate.open(&self.keys)).map_err(Refused::Token);
+            let opened =
+                candidate.and_then(|candidate| candidate.open(&self.keys)).map_err(Refused::Token);
             let refused = match opened.and_then(|opened| self.read(&opened, now)) {
                 Ok(state) => match self.compare(state, now).await? {
                     Ok(state) => return Ok(State { came, seen_chunks, ..state }),
@@ -73,7 +74,8 @@ impl Shared {
 
         let row = self.row(&state.header.id);
         let user = state.header.user.as_deref().map(|user| Key::field(&self.scopes.user, user));
-        let session = generations.mode.is_per_session().then(|| Key::field(&self.scopes.session, &row));
+        let session =
+            generations.mode.is_per_session().then(|| Key::field(&self.scopes.session, &row));
         let keys = [Some(self.floor()), user, session];
         let keys: Vec<Key<'_>> = keys.into_iter().flatten().collect();
         let rows = match self.ask(store.read(&keys)).await {
@@ -81,7 +83,9 @@ impl Shared {
             Err(error) => {
                 tracing::warn!(target: "cookie_session", %error, "the generation store does not answer");
                 state.saving = match generations.outage {
-                    Outage::StaleFor(d) if since_check.is_some_and(|since| since <= d) => Saving::ReadOnly,
+                    Outage::StaleFor(d) if since_check.is_some_and(|since| since <= d) => {
+                        Saving::ReadOnly
+                    }
                     Outage::FailOpen => Saving::Unchecked,
                     _ => return Err(Error::unavailable(error, generations.retry_after)),
                 };
@@ -104,12 +108,16 @@ impl Shared {
         if session.is_some() {
             match judge(state.header.session_generation, next()) {
                 Standing::Current { acknowledged } => state.is_unacknowledged = !acknowledged,
-                Standing::Previous { present, is_abandoned: true } => state.saving = Saving::InPlaceOf(present),
+                Standing::Previous { present, is_abandoned: true } => {
+                    state.saving = Saving::InPlaceOf(present)
+                }
                 Standing::Previous { present, .. } => state.saving = Saving::Overtaken(present),
                 standing => return Ok(Err(Refused::Session(standing))),
             }
         }
-        state.is_due |= generations.note_check_after().is_some_and(|d| since_check.is_none_or(|since| since >= d));
+        state.is_due |= generations
+            .note_check_after()
+            .is_some_and(|d| since_check.is_none_or(|since| since >= d));
         state.header.checked = Some(now);
         Ok(Ok(state))
     }
@@ -124,10 +132,14 @@ impl fmt::Display for Refused {
         match self {
             Self::Token(invalid) => invalid.fmt(f),
             Self::Header => f.write_str("its header is of another version"),
-            Self::Untimely(Untimely::Future) => f.write_str("it is from the future: see to the clocks"),
+            Self::Untimely(Untimely::Future) => {
+                f.write_str("it is from the future: see to the clocks")
+            }
             Self::Untimely(Untimely::Idle) => f.write_str("it was idle for too long"),
             Self::Untimely(Untimely::Absolute) => f.write_str("its session has lived its time"),
-            Self::Floor => f.write_str("all sessions of its time were ended, or the store is empty"),
+            Self::Floor => {
+                f.write_str("all sessions of its time were ended, or the store is empty")
+            }
             Self::User(of) => standing(f, "user", of),
             Self::Session(of) => standing(f, "session", of),
         }

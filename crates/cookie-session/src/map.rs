@@ -45,7 +45,9 @@ fn entries(content: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || Some((read_bytes(&mut rest)?, read_bytes(&mut rest)?)))
 }
 
-pub(crate) fn encode(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+pub(crate) fn encode(
+    value: &(impl Serialize + ?Sized),
+) -> Result<Vec<u8>, rmp_serde::encode::Error> {
     rmp_serde::to_vec_named(value)
 }
 
@@ -67,7 +69,7 @@ mod tests {
         let three = with(&two, "one", b"333");
         assert_eq!(find(&three, "one"), Some(&b"333"[..]));
         assert_eq!(keys(&three).collect::<Vec<_>>(), ["two", "one"]);
-        assert_eq!(without(&without(&three, "one"), "two"), []);
+        assert!(without(&without(&three, "one"), "two").is_empty());
         assert_eq!(without(&three, "no"), three);
     }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::map::Map;
 use crate::sessions::Shared;
 use crate::state::State;
 use crate::{Result, Session, SessionData};
@@ -86,9 +85,7 @@ impl RequestSession {
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, and
     /// [`Decode`](crate::ErrorKind::Decode) if the session is one of a type.
     pub async fn session(&self) -> Result<Session> {
-        self.0.load().await?;
-        self.0.with(|state| crate::typed::expect_map(state))?;
-        Ok(self.handle::<Map>())
+        self.any().await?.as_map()
     }
 
     /// The session as a type of yours; see [`session`](Self::session).
@@ -99,9 +96,7 @@ impl RequestSession {
     /// # Errors
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn typed<T: SessionData>(&self) -> Result<Session<T>> {
-        self.0.load().await?;
-        self.0.with(|state| crate::typed::expect::<T>(state))?;
-        Ok(self.handle())
+        self.any().await?.as_typed()
     }
 
     /// The session, whatever it holds: for what asks only for its user or its CSRF token.
@@ -125,7 +120,9 @@ impl RequestSession {
     pub async fn commit(&self) -> Result<ResponseHeaders> {
         let state = match &*self.0.lock() {
             None => return Ok(ResponseHeaders::default()),
-            Some(state) if !state.needs_commit() => return Ok(ResponseHeaders::touched(Vec::new())),
+            Some(state) if !state.needs_commit() => {
+                return Ok(ResponseHeaders::touched(Vec::new()));
+            }
             Some(state) => State::clone(state),
         };
         let (state, lines) = self.0.sessions.save(state, &self.handle()).await?;
@@ -145,7 +142,7 @@ impl RequestSession {
         self.0.lock().as_ref().is_none_or(|state| state.can_wait())
     }
 
-    fn handle<T>(&self) -> Session<T> {
+    fn handle(&self) -> Session<()> {
         Session { inner: Arc::clone(&self.0), content: PhantomData }
     }
 }
@@ -210,7 +207,9 @@ impl ResponseHeaders {
         let is_private = present.is_some_and(|present| {
             let mut directives = present.split(',').map(str::trim);
             directives.any(|one| {
-                ["no-store", "private", "no-cache"].iter().any(|private| one.eq_ignore_ascii_case(private))
+                ["no-store", "private", "no-cache"]
+                    .iter()
+                    .any(|private| one.eq_ignore_ascii_case(private))
             })
         });
         (self.is_touched && !is_private).then_some("no-store")

@@ -5,6 +5,7 @@ use std::future::Future;
 use dogpile_core::{Key, Timestamp};
 
 use crate::generation::{Advance, Conflict, Resolution};
+use crate::lifetime::SKEW;
 use crate::sessions::Shared;
 use crate::state::{Change, Saving, State};
 use crate::{Error, ErrorKind, Result, Session, cookie};
@@ -17,7 +18,11 @@ impl Shared {
     ///
     /// What has ended is written down first: if the rest fails, somebody has to log in again, and
     /// nobody stays logged in.
-    pub(crate) async fn save(&self, mut state: State, session: &Session<()>) -> Result<(State, Vec<String>)> {
+    pub(crate) async fn save(
+        &self,
+        mut state: State,
+        session: &Session<()>,
+    ) -> Result<(State, Vec<String>)> {
         let now = self.clock.now();
         let is_saved = self.is_to_be_saved(&state)?;
         if is_saved {
@@ -48,7 +53,9 @@ impl Shared {
             (Change::None, _) => return Ok(false),
             (_, Saving::Free | Saving::Unchecked | Saving::InPlaceOf(_)) => return Ok(true),
             (Change::Unasked, _) => true,
-            (Change::Asked, Saving::Overtaken(_)) if self.generations.on_conflict.is_some() => return Ok(true),
+            (Change::Asked, Saving::Overtaken(_)) if self.generations.on_conflict.is_some() => {
+                return Ok(true);
+            }
             (Change::Asked, _) => false,
         };
         if can_leave_out {
@@ -60,15 +67,17 @@ impl Shared {
 
     /// Voids what has ended.
     async fn end(&self, state: &mut State) -> Result<()> {
+        let now = self.clock.now();
         if self.generations.mode.is_per_session() {
             for ended in std::mem::take(&mut state.ended) {
                 let row = self.row(&ended.id);
                 let key = Key::field(&self.scopes.session, &row);
-                self.raise_until(key, ended.keep_until).await?;
+                self.raise(key, now, ended.keep_until).await?;
             }
         }
         if let Some(user) = state.ended_user.take() {
-            let number = self.raise(Key::field(&self.scopes.user, &*user)).await?;
+            let number =
+                self.raise(Key::field(&self.scopes.user, &*user), now, Timestamp::MAX).await?;
             if state.header.user == Some(user) {
                 state.header.user_generation = number;
             }
@@ -78,7 +87,12 @@ impl Shared {
 
     /// Gives a session that is to be saved its generations. Whether it is saved: not if a conflict was
     /// resolved for others.
-    async fn raise_for_save(&self, state: &mut State, session: &Session<()>, now: Timestamp) -> Result<bool> {
+    async fn raise_for_save(
+        &self,
+        state: &mut State,
+        session: &Session<()>,
+        now: Timestamp,
+    ) -> Result<bool> {
         if self.generations.mode.store().is_none() || state.saving == Saving::Unchecked {
             return Ok(true);
         }
@@ -96,7 +110,6 @@ impl Shared {
     async fn begin(&self, state: &mut State, now: Timestamp) -> Result<()> {
         let Some(store) = self.generations.mode.store() else { return Ok(()) };
         let header = &mut state.header;
-        let number = now.as_millis();
         let user = header.user.as_deref().filter(|_| header.user_generation == 0);
         let user = user.map(|user| Key::field(&self.scopes.user, user));
         let keys = [Some(self.floor()), user];
@@ -106,26 +119,32 @@ impl Shared {
 
         let floor = match present() {
             Some(floor) => floor,
-            None => self.start(self.floor(), number, Timestamp::MAX).await?,
+            // As much above as another clock may be ahead: all there was before an empty store is over.
+            None => self.start(self.floor(), now.plus(SKEW), Timestamp::MAX).await?,
         };
         if let Some(key) = user {
             header.user_generation = match present() {
                 Some(present) => present,
-                None => self.start(key, number, Timestamp::MAX).await?,
+                None => self.start(key, now, Timestamp::MAX).await?,
             };
         }
-        // The floor may have been set by a machine whose clock is ahead.
+        // The floor may be ahead of the clock.
         header.started = header.started.max(Timestamp::from_millis(floor));
         if self.generations.mode.is_per_session() {
             let row = self.row(&header.id);
             let key = Key::field(&self.scopes.session, &row);
-            header.session_generation = self.start(key, number, header.absolute_until).await?;
+            header.session_generation = self.start(key, now, header.absolute_until).await?;
         }
         header.checked = Some(now);
         Ok(())
     }
 
-    async fn advance(&self, state: &mut State, session: &Session<()>, now: Timestamp) -> Result<bool> {
+    async fn advance(
+        &self,
+        state: &mut State,
+        session: &Session<()>,
+        now: Timestamp,
+    ) -> Result<bool> {
         let Some(store) = self.generations.mode.monotonic() else { return Ok(true) };
         let mut overtaken = None;
         let mut expected = match state.saving {
@@ -154,7 +173,9 @@ impl Shared {
                     return Ok(true);
                 }
                 Advance::Conflict(Some(present)) => overtaken = Some(present.number),
-                Advance::Conflict(None) => return Saving::TooLate.check(self.generations.retry_after).map(|()| false),
+                Advance::Conflict(None) => {
+                    return Saving::TooLate.check(self.generations.retry_after).map(|()| false);
+                }
             }
         }
         Saving::Overtaken(expected).check(self.generations.retry_after).map(|()| false)
@@ -181,7 +202,8 @@ impl Shared {
         let Some(store) = self.generations.mode.monotonic() else { return };
         let row = self.row(&state.header.id);
         let key = Key::field(&self.scopes.session, &row);
-        if let Err(error) = self.ask(store.acknowledge(key, state.header.session_generation)).await {
+        if let Err(error) = self.ask(store.acknowledge(key, state.header.session_generation)).await
+        {
             tracing::debug!(target: "cookie_session", %error, "a generation was not acknowledged");
         }
     }
@@ -198,23 +220,27 @@ impl Shared {
         cookie::set_cookie(&self.attributes, &token, max_age, state.seen_chunks)
     }
 
-    pub(crate) async fn raise(&self, key: Key<'_>) -> Result<u64> {
-        self.raise_until(key, Timestamp::MAX).await
-    }
-
-    async fn raise_until(&self, key: Key<'_>, keep_until: Timestamp) -> Result<u64> {
+    /// Voids the tokens of a row, and answers the number of those to come.
+    pub(crate) async fn raise(
+        &self,
+        key: Key<'_>,
+        at_least: Timestamp,
+        keep_until: Timestamp,
+    ) -> Result<u64> {
         let Some(store) = self.generations.mode.store() else {
-            let what = "stateless sessions cannot be ended by the server: choose generations with a store";
+            let what =
+                "stateless sessions cannot be ended by the server: choose generations with a store";
             return Err(Error::new(ErrorKind::Refused, what));
         };
-        let number = self.clock.now().as_millis();
-        self.answer(self.ask(store.raise(key, number, keep_until)).await)
+        self.answer(self.ask(store.raise(key, at_least.as_millis(), keep_until)).await)
     }
 
-    async fn start(&self, key: Key<'_>, number: u64, keep_until: Timestamp) -> Result<u64> {
+    async fn start(&self, key: Key<'_>, at: Timestamp, keep_until: Timestamp) -> Result<u64> {
         match self.generations.mode.store() {
             None => Ok(0),
-            Some(store) => self.answer(self.ask(store.start(key, number, keep_until)).await),
+            Some(store) => {
+                self.answer(self.ask(store.start(key, at.as_millis(), keep_until)).await)
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::flash::{self, Flash};
 use crate::map::{self, Map};
 use crate::request::Inner;
 use crate::state::State;
-use crate::{Error, ErrorKind, Result, csrf};
+use crate::{Error, ErrorKind, Result, SessionData, csrf, typed};
 
 /// The session of a request: a small map, or with `Session<T>` a type of yours.
 ///
@@ -193,7 +193,9 @@ impl<T> Session<T> {
     fn end_user(&self) -> Result<()> {
         let refused = |what| Error::new(ErrorKind::Refused, what);
         if self.inner.sessions.generations.mode.store().is_none() {
-            return Err(refused("stateless sessions cannot be ended by the server: choose a mode with a store"));
+            return Err(refused(
+                "stateless sessions cannot be ended by the server: choose a mode with a store",
+            ));
         }
         self.change(|state| {
             let user = state.header.user.clone().ok_or_else(|| refused("nobody is logged in"))?;
@@ -207,6 +209,27 @@ impl<T> Session<T> {
     }
 }
 
+/// A session that was asked for as [any](crate::RequestSession::any).
+impl Session<()> {
+    /// The same session as a small map.
+    ///
+    /// # Errors
+    /// Of the kind [`Decode`](ErrorKind::Decode) if it is one of a type.
+    pub fn as_map(&self) -> Result<Session> {
+        self.change(|state| typed::expect_map(state))?;
+        Ok(Session { inner: Arc::clone(&self.inner), content: PhantomData })
+    }
+
+    /// The same session as a type, as [`RequestSession::typed`](crate::RequestSession::typed) has it.
+    ///
+    /// # Errors
+    /// Of the kind [`Encode`](ErrorKind::Encode) if it was migrated to what cannot be written down.
+    pub fn as_typed<T: SessionData>(&self) -> Result<Session<T>> {
+        self.change(typed::expect::<T>)?;
+        Ok(Session { inner: Arc::clone(&self.inner), content: PhantomData })
+    }
+}
+
 /// A session as a small map.
 impl Session<Map> {
     /// The value of a key.
@@ -216,7 +239,11 @@ impl Session<Map> {
     pub fn get<V: DeserializeOwned>(&self, key: &str) -> Result<Option<V>> {
         let decoded = self.look(|state| map::find(&state.content, key).map(map::decode));
         decoded.transpose().map_err(|source| {
-            Error::caused(ErrorKind::Decode, format!("the value of {key} is of another type"), source)
+            Error::caused(
+                ErrorKind::Decode,
+                format!("the value of {key} is of another type"),
+                source,
+            )
         })
     }
 
@@ -227,7 +254,11 @@ impl Session<Map> {
     /// into the cookie is seen at the end of the request.
     pub fn insert<V: Serialize + ?Sized>(&self, key: &str, value: &V) -> Result<()> {
         let value = map::encode(value).map_err(|source| {
-            Error::caused(ErrorKind::Encode, format!("the value of {key} cannot be written down"), source)
+            Error::caused(
+                ErrorKind::Encode,
+                format!("the value of {key} cannot be written down"),
+                source,
+            )
         })?;
         self.put(|state| {
             if map::find(&state.content, key) != Some(&value) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dogpile_core::{Clock, Key, SystemClock, ToKey};
+use dogpile_core::{Clock, Key, SystemClock, Timestamp, ToKey};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
@@ -13,7 +13,7 @@ use crate::csrf::hmac;
 use crate::generation::Generations;
 use crate::header::SessionId;
 use crate::key::Binding;
-use crate::lifetime::Lifetime;
+use crate::lifetime::{Lifetime, SKEW};
 use crate::request::{CookieHeaders, RequestSession};
 use crate::token::Keys;
 use crate::{KeyRing, Result};
@@ -76,7 +76,15 @@ impl Sessions {
     /// Of the kind [`Refused`](crate::ErrorKind::Refused) for options that cannot be together; the
     /// message says which.
     pub fn new(keys: KeyRing, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { attributes, purpose, audience, lifetime, is_lasting, clock, generations } = options;
+        let SessionOptions {
+            attributes,
+            purpose,
+            audience,
+            lifetime,
+            is_lasting,
+            clock,
+            generations,
+        } = options;
         let attributes = match attributes {
             Some(attributes) => attributes,
             None => Attributes::host("session")?.into(),
@@ -85,7 +93,8 @@ impl Sessions {
         generations.check()?;
         let binding = Binding::new(attributes.name(), &purpose, &audience)?;
         let scope = |scope| (scope, &audience, &purpose).to_key().as_key().as_bytes().into();
-        let scopes = Scopes { floor: scope("floor"), user: scope("user"), session: scope("session") };
+        let scopes =
+            Scopes { floor: scope("floor"), user: scope("user"), session: scope("session") };
         let keys = Keys::derive(&keys, binding);
         let row_key = hmac(&keys.store_key());
         Ok(Self(Arc::new(Shared {
@@ -112,15 +121,18 @@ impl Sessions {
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, and
     /// [`Refused`](crate::ErrorKind::Refused) if the sessions are stateless.
     pub async fn end_user(&self, user: &str) -> Result<()> {
-        self.0.raise(Key::field(&self.0.scopes.user, user)).await.map(drop)
+        let key = Key::field(&self.0.scopes.user, user);
+        self.0.raise(key, self.0.clock.now(), Timestamp::MAX).await.map(drop)
     }
 
-    /// Ends all sessions there are: after a leak, say.
+    /// Ends all sessions there are: after a leak, say. Also those that a machine began whose clock is up
+    /// to a minute ahead.
     ///
     /// # Errors
     /// As for [`end_user`](Self::end_user).
     pub async fn end_all(&self) -> Result<()> {
-        self.0.raise(self.0.floor()).await.map(drop)
+        let above = self.0.clock.now().plus(SKEW);
+        self.0.raise(self.0.floor(), above, Timestamp::MAX).await.map(drop)
     }
 
     /// The name of the cookie.

@@ -124,7 +124,16 @@ impl State {
         let ended = std::mem::take(&mut self.ended);
         let ended_user = self.ended_user.take();
         let (came, came_valid, seen_chunks) = (self.came, self.came_valid, self.seen_chunks);
-        *self = Self { came, came_valid, seen_chunks, ended, ended_user, is_removed, saving, ..Self::default() };
+        *self = Self {
+            came,
+            came_valid,
+            seen_chunks,
+            ended,
+            ended_user,
+            is_removed,
+            saving,
+            ..Self::default()
+        };
     }
 
     /// Makes it no session, as if nothing valid had come.
@@ -209,15 +218,43 @@ impl Saving {
             Self::Overtaken(_) => conflict(
                 "another request changed this session at the same time; its changes stand, make these again",
             ),
-            Self::TooLate => conflict(
-                "another request logged in or out at the same time; make this one again",
-            ),
+            Self::TooLate => {
+                conflict("another request logged in or out at the same time; make this one again")
+            }
             Self::ReadOnly => {
-                let what = "the session was let in without its store, to be read and not to be changed";
+                let what =
+                    "the session was let in without its store, to be read and not to be changed";
                 let down = dogpile_core::Error::new(dogpile_core::ErrorKind::Unavailable, what);
                 Err(Error::unavailable(down, retry_after))
             }
             Self::Free | Self::InPlaceOf(_) | Self::Unchecked => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Lifetime =
+        Lifetime { idle: Duration::from_secs(60), absolute: Duration::from_secs(600) };
+
+    #[test]
+    fn every_session_has_an_id_of_its_own() {
+        let begun = || {
+            let mut state = State::default();
+            state.begin(&LIFETIME, Timestamp::MIN).unwrap();
+            state.header.id
+        };
+        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| begun()).collect();
+        assert_eq!(ids.len(), 1000);
+        // Each of the 128 bits is sometimes set and sometimes not.
+        let set = ids
+            .iter()
+            .fold([0; 16], |all: SessionId, id| std::array::from_fn(|at| all[at] | id[at]));
+        let kept = ids
+            .iter()
+            .fold([0xff; 16], |all: SessionId, id| std::array::from_fn(|at| all[at] & id[at]));
+        assert_eq!((set, kept), ([0xff; 16], [0; 16]));
     }
 }

@@ -92,8 +92,10 @@ impl Keys {
         if derived.epoch == self.ring.epoch() {
             return derived;
         }
-        self.current.store(Arc::new(Derived::derive(&self.ring, &self.binding)));
-        self.current.load()
+        // Not loaded again: somebody who began before may have stored older ones since.
+        let derived = Arc::new(Derived::derive(&self.ring, &self.binding));
+        self.current.store(Arc::clone(&derived));
+        Guard::from_inner(derived)
     }
 }
 
@@ -209,11 +211,73 @@ impl fmt::Display for Invalid {
 
 #[cfg(test)]
 mod tests {
+    use aes_gcm::KeyInit;
+    use xaes_256_gcm::Xaes256Gcm;
+
     use super::*;
     use crate::RootKey;
 
+    const MAX_CHARS: usize = 4096;
+
     fn keys(ring: &KeyRing) -> Keys {
         Keys::derive(ring, Binding::new("__Host-session", "session", "example.org").unwrap())
+    }
+
+    fn bytes(hex: &serde_json::Value) -> Vec<u8> {
+        let hex = hex.as_str().unwrap();
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn tokens_are_as_the_format_says() {
+        let vectors: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../tests/data/tokens.json")).unwrap();
+        assert!(vectors.len() >= 6);
+        for vector in vectors {
+            let text = |name: &str| vector[name].as_str().unwrap();
+            let root: RootKey = text("key").parse().unwrap();
+            assert_eq!(root.fingerprint(), text("fingerprint"));
+            assert_eq!(*root.expose(), text("key"));
+            let binding =
+                Binding::new(text("cookie_name"), text("purpose"), text("audience")).unwrap();
+            let key = DerivedKey::derive(KeyState::Active, &root, &binding);
+            let derived = bytes(&vector["derived"]);
+            assert_eq!((&key.csrf[..], &key.id[..]), (&derived[32..64], &derived[96..]));
+            assert_eq!(key.associated_data, bytes(&vector["associated_data"]));
+            let plaintext = bytes(&vector["plaintext"]);
+            let nonce = bytes(&vector["nonce"]).try_into().unwrap();
+            assert_eq!(key.seal(&nonce, &plaintext).unwrap(), text("token"), "{}", text("what"));
+
+            let keys = Keys::derive(&KeyRing::new(root), binding);
+            let opened = keys.open(text("token").as_bytes(), MAX_CHARS).unwrap();
+            assert_eq!(opened.plaintext(), plaintext);
+        }
+    }
+
+    /// <https://c2sp.org/XAES-256-GCM>
+    #[test]
+    fn the_cipher_is_that_of_its_specification() {
+        for (key, aad, expected) in [
+            (1, "", "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"),
+            (
+                3,
+                "c2sp.org/XAES-256-GCM",
+                "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d",
+            ),
+        ] {
+            let mut text = *b"XAES-256-GCM";
+            let tag = Xaes256Gcm::new(&[key; 32].into())
+                .encrypt_inout_detached(
+                    b"ABCDEFGHIJKLMNOPQRSTUVWX".into(),
+                    aad.as_bytes(),
+                    (&mut text[..]).into(),
+                )
+                .unwrap();
+            assert_eq!([&text[..], &tag[..]].concat(), bytes(&expected.into()));
+        }
     }
 
     #[test]
@@ -223,25 +287,75 @@ mod tests {
         for length in [0, 1, 15, 16, 17, 512, 3000] {
             let plaintext = vec![7; length];
             let token = keys.seal(&plaintext).unwrap();
-            let opened = keys.open(token.as_bytes(), 4096).unwrap();
+            assert_eq!(token.len(), (4 * (length + OVERHEAD_BYTES)).div_ceil(3));
+            let opened = keys.open(token.as_bytes(), MAX_CHARS).unwrap();
             assert_eq!((opened.plaintext(), opened.retiring), (&plaintext[..], false));
         }
     }
 
     #[test]
-    fn derived_keys_follow_the_ring() {
-        let old = RootKey::generate().unwrap();
-        let ring = KeyRing::new(old.clone());
+    fn each_token_has_a_nonce_of_its_own() {
+        let ring = KeyRing::new(RootKey::generate().unwrap());
+        let keys = keys(&ring);
+        let tokens: std::collections::HashSet<String> =
+            (0..1000).map(|_| keys.seal(b"same").unwrap()).collect();
+        assert_eq!(tokens.len(), 1000);
+    }
+
+    #[test]
+    fn each_state_of_a_key_opens_what_it_should() {
+        use KeyState::{Active, Announced, Retiring, Revoked};
+        let (key, other) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+        let ring = KeyRing::new(key.clone());
         let keys = keys(&ring);
         let token = keys.seal(b"x").unwrap();
-        let new = RootKey::generate().unwrap();
-        let rotated = [(KeyState::Active, new.clone()), (KeyState::Retiring, old.clone())];
-        ring.replace(&KeyRing::from_keys(rotated).unwrap());
-        assert!(keys.open(token.as_bytes(), 4096).unwrap().retiring);
-        let revoked = [(KeyState::Active, new), (KeyState::Revoked, old)];
-        ring.replace(&KeyRing::from_keys(revoked).unwrap());
-        assert_eq!(keys.open(token.as_bytes(), 4096).err(), Some(Invalid::RevokedKey));
-        ring.replace(&KeyRing::new(RootKey::generate().unwrap()));
-        assert_eq!(keys.open(token.as_bytes(), 4096).err(), Some(Invalid::UnknownKey));
+        let mut open_as = |states: &[(KeyState, &RootKey)]| {
+            let states = states.iter().map(|(state, key)| (*state, RootKey::clone(key)));
+            ring.replace(&KeyRing::from_keys(states).unwrap());
+            keys.open(token.as_bytes(), MAX_CHARS).map(|opened| opened.retiring)
+        };
+        assert_eq!(open_as(&[(Active, &key), (Retiring, &other)]), Ok(false));
+        assert_eq!(open_as(&[(Active, &other), (Retiring, &key)]), Ok(true));
+        assert_eq!(open_as(&[(Active, &other), (Announced, &key)]), Ok(false));
+        assert_eq!(open_as(&[(Active, &other), (Revoked, &key)]), Err(Invalid::RevokedKey));
+        assert_eq!(open_as(&[(Active, &other)]), Err(Invalid::UnknownKey));
+        // And the active key seals, whichever it is.
+        ring.replace(&KeyRing::from_keys([(Retiring, key), (Active, other.clone())]).unwrap());
+        let token = keys.seal(b"x").unwrap();
+        ring.replace(&KeyRing::new(other));
+        assert!(keys.open(token.as_bytes(), MAX_CHARS).is_ok());
+    }
+
+    #[test]
+    fn csrf_keys_are_those_that_open_and_the_active_one_comes_first() {
+        use KeyState::{Active, Announced, Retiring, Revoked};
+        let roots: Vec<RootKey> = (0..4).map(|_| RootKey::generate().unwrap()).collect();
+        let csrf_of =
+            |root: &RootKey| *keys(&KeyRing::new(root.clone())).csrf_keys().csrf().next().unwrap();
+        let states = [Revoked, Retiring, Active, Announced];
+        let ring = KeyRing::from_keys(states.into_iter().zip(roots.iter().cloned())).unwrap();
+        let keys = keys(&ring);
+        let snapshot = keys.csrf_keys();
+        let csrf: Vec<[u8; 32]> = snapshot.csrf().copied().collect();
+        assert_eq!(csrf, [csrf_of(&roots[2]), csrf_of(&roots[1]), csrf_of(&roots[3])]);
+    }
+
+    #[test]
+    fn rows_are_named_alike_after_a_rotation_and_differently_for_others() {
+        let of = |purpose, audience| Binding::new("s", purpose, audience).unwrap().store_key();
+        let keys = keys(&KeyRing::new(RootKey::generate().unwrap()));
+        assert_eq!(keys.store_key(), of("session", "example.org"));
+        assert_ne!(of("a", "b"), of("b", "a"));
+        assert_ne!(of("ab", ""), of("a", "b"));
+    }
+
+    #[test]
+    fn a_binding_has_parts_of_at_most_255_bytes() {
+        let long = "a".repeat(256);
+        for parts in [[&long, "b", "c"], ["a", &long, "c"], ["a", "b", &long]] {
+            let error = Binding::new(parts[0], parts[1], parts[2]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+        }
+        assert!(Binding::new("a", &long[1..], "").is_ok());
     }
 }

@@ -99,12 +99,9 @@ impl<T: SessionData> Session<T> {
     /// [`Random`](ErrorKind::Random). Whether all fits into the cookie is seen at the end of the
     /// request.
     pub fn update<U>(&self, change: impl FnOnce(&mut T) -> U) -> Result<U> {
-        // Another task may not see the session in between.
-        let (mut value, before) = self.look(|state| (data::<T>(state), state.content.clone()));
-        let _ = before;
-        let value = value.as_mut().map_err(|error| error.clone())?;
-        let answer = change(value);
-        self.set(value)?;
+        let mut value = self.data()?;
+        let answer = change(&mut value);
+        self.set(&value)?;
         Ok(answer)
     }
 
@@ -132,8 +129,9 @@ fn data<T: SessionData>(state: &State) -> Result<T> {
 }
 
 fn encode<T: SessionData>(value: &T) -> Result<Vec<u8>> {
-    map::encode(value)
-        .map_err(|source| Error::caused(ErrorKind::Encode, "the value cannot be written down", source))
+    map::encode(value).map_err(|source| {
+        Error::caused(ErrorKind::Encode, "the value cannot be written down", source)
+    })
 }
 
 /// Sees that the session is a map.

@@ -1,9 +1,11 @@
 //! What a session holds, and when its cookie is set.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod support;
 
 use cookie_session::{ErrorKind, Flash};
-use support::{Browser, IDLE, Server, count, read};
+use support::{Browser, IDLE, Server, count, log_out, read};
 
 #[tokio::test]
 async fn a_session_goes_from_request_to_request() {
@@ -78,7 +80,8 @@ async fn entries_are_put_and_taken() {
         })
         .await
         .unwrap();
-    let keys = server.visit(&mut browser, async |session| Ok((session.keys(), session.is_new()))).await;
+    let keys =
+        server.visit(&mut browser, async |session| Ok((session.keys(), session.is_new()))).await;
     assert_eq!(keys.unwrap(), (vec![], false));
 }
 
@@ -101,7 +104,8 @@ async fn log_in_renew_destroy() {
     let (server, mut browser) = (Server::new(), Browser::new());
     server.visit(&mut browser, count).await.unwrap();
     server.visit(&mut browser, async |session| session.log_in("Ada")).await.unwrap();
-    let seen = async |session: cookie_session::Session| Ok((session.user(), session.get::<u64>("count")?));
+    let seen =
+        async |session: cookie_session::Session| Ok((session.user(), session.get::<u64>("count")?));
     assert_eq!(server.visit(&mut browser, seen).await.unwrap(), (Some("Ada".into()), Some(1)));
 
     let before = browser.clone();
@@ -113,7 +117,7 @@ async fn log_in_renew_destroy() {
     server.visit(&mut browser, async |session| session.log_in("Grace")).await.unwrap();
     assert_eq!(server.visit(&mut browser, seen).await.unwrap(), (Some("Grace".into()), None));
 
-    server.visit(&mut browser, async |session| Ok(session.destroy())).await.unwrap();
+    server.visit(&mut browser, log_out).await.unwrap();
     assert_eq!(browser, Browser::new());
 }
 
@@ -129,7 +133,8 @@ async fn a_message_is_shown_once_also_after_the_end() {
         })
         .await
         .unwrap();
-    let shown = async |session: cookie_session::Session| Ok((session.take_flashes(), session.keys()));
+    let shown =
+        async |session: cookie_session::Session| Ok((session.take_flashes(), session.keys()));
     assert_eq!(server.visit(&mut browser, shown).await.unwrap(), (vec![goodbye], vec![]));
     assert_eq!(server.visit(&mut browser, shown).await.unwrap(), (vec![], vec![]));
 }
@@ -153,4 +158,88 @@ async fn it_is_set_anew_when_a_tenth_of_its_idle_time_has_gone_by() {
         assert_eq!(server.visit(&mut browser, read).await.unwrap(), Some(1));
         assert_ne!(browser, before);
     }
+}
+
+#[tokio::test]
+async fn a_form_is_accepted_from_a_page_of_its_session_and_no_other() {
+    let (server, mut browser, mut other) = (Server::new(), Browser::new(), Browser::new());
+    let form = async |session: cookie_session::Session| session.csrf_token();
+    let [one, two] = [
+        server.visit(&mut browser, form).await.unwrap(),
+        server.visit(&mut browser, form).await.unwrap(),
+    ];
+    assert_ne!(one, two, "a page is not to give it away when it is compressed");
+    let foreign = server.visit(&mut other, form).await.unwrap();
+    let check = async |browser: &mut Browser, token: &str| {
+        server.visit(browser, async |session| session.check_csrf(token)).await
+    };
+    for token in [&one, &two] {
+        check(&mut browser, token).await.unwrap();
+    }
+    let refused = |result: cookie_session::Result<()>| {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Csrf, 403));
+    };
+    let mut flipped = one.clone().into_bytes();
+    flipped[70] = if flipped[70] == b'A' { b'B' } else { b'A' };
+    let flipped = String::from_utf8(flipped).unwrap();
+    for token in
+        [&foreign, "", "*", "AAAA", &one[..85], &one[..43], &format!("{one}AAAA"), &flipped]
+    {
+        refused(check(&mut browser, token).await);
+    }
+    refused(check(&mut Browser::new(), &one).await);
+    // The form of a page from before the login is void after it.
+    server.visit(&mut browser, async |session| session.log_in("Ada")).await.unwrap();
+    refused(check(&mut browser, &one).await);
+}
+
+#[tokio::test]
+async fn a_form_and_a_session_outlive_a_rotation_of_keys() {
+    use cookie_session::{KeyRing, KeyState, RootKey};
+
+    let (old, new) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+    let keys = KeyRing::new(old.clone());
+    let server = Server::build(keys.clone(), Server::new().clock, |options| options);
+    let mut browser = Browser::new();
+    server.visit(&mut browser, count).await.unwrap();
+    let token = server.visit(&mut browser, async |session| session.csrf_token()).await.unwrap();
+
+    let rotate = |state| {
+        KeyRing::from_keys([(KeyState::Active, new.clone()), (state, old.clone())]).unwrap()
+    };
+    keys.replace(&rotate(KeyState::Retiring));
+    let before = browser.clone();
+    server.visit(&mut browser, async |session| session.check_csrf(&token)).await.unwrap();
+    assert_ne!(browser, before, "it is sealed with the new key");
+    keys.replace(&rotate(KeyState::Revoked));
+    assert_eq!(server.visit(&mut browser, read).await.unwrap(), Some(1));
+    assert_eq!(server.visit(&mut before.clone(), read).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn messages_keep_their_order_and_wait_for_whoever_asks() {
+    let (server, mut browser) = (Server::new(), Browser::new());
+    for (level, text) in [("info", "one"), ("error", "two"), ("", "")] {
+        server
+            .visit(&mut browser, async |session| session.flash(Flash::new(level, text)))
+            .await
+            .unwrap();
+    }
+    server.visit(&mut browser, count).await.unwrap();
+    let shown =
+        server.visit(&mut browser, async |session| Ok(session.take_flashes())).await.unwrap();
+    let shown: Vec<_> = shown.iter().map(|flash| (flash.level(), flash.text())).collect();
+    assert_eq!(shown, [("info", "one"), ("error", "two"), ("", "")]);
+    // One that is put and taken by one request never travels.
+    let before = browser.clone();
+    server
+        .visit(&mut browser, async |session| {
+            session.flash(Flash::new("info", "at once"))?;
+            assert_eq!(session.take_flashes().len(), 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(browser, before);
 }

@@ -10,9 +10,13 @@ mod suite;
 pub mod backend;
 pub mod codec;
 pub mod counter;
+#[cfg(feature = "sessions")]
+pub mod generation;
 pub mod lease;
 pub mod locator;
 pub mod lock;
+#[cfg(feature = "sessions")]
+pub mod monotonic;
 pub mod read_through;
 pub mod torture;
 pub mod wrong;

@@ -204,3 +204,25 @@ macro_rules! locator_suite {
         $crate::__suite! { locator, __locator_properties, $make, [$($skip),*] }
     };
 }
+
+/// Runs every property of [`generation`](crate::generation) as a test of its own; see
+/// [`backend_suite!`](crate::backend_suite).
+#[cfg(feature = "sessions")]
+#[macro_export]
+macro_rules! generation_suite {
+    ($make:expr $(,)?) => { $crate::generation_suite! { $make, except = [] } };
+    ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
+        $crate::__suite! { generation, __generation_properties, $make, [$($skip),*] }
+    };
+}
+
+/// Runs every property of [`monotonic`](crate::monotonic) as a test of its own; see
+/// [`backend_suite!`](crate::backend_suite).
+#[cfg(feature = "sessions")]
+#[macro_export]
+macro_rules! monotonic_suite {
+    ($make:expr $(,)?) => { $crate::monotonic_suite! { $make, except = [] } };
+    ($make:expr, except = [$($skip:ident),* $(,)?] $(,)?) => {
+        $crate::__suite! { monotonic, __monotonic_properties, $make, [$($skip),*] }
+    };
+}

@@ -23,6 +23,8 @@
 mod backend;
 mod codec;
 mod counter;
+#[cfg(feature = "sessions")]
+mod generation;
 mod lease;
 mod locator;
 mod lock;
@@ -33,6 +35,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use self::backend::{BackendFlaw, WrongBackend};
 pub use self::codec::{CodecFlaw, WrongCodec};
 pub use self::counter::{CounterFlaw, WrongCounter};
+#[cfg(feature = "sessions")]
+pub use self::generation::{GenerationFlaw, MonotonicFlaw, WrongGenerations};
 pub use self::lease::{LeaseFlaw, WrongLeaseBackend};
 pub use self::locator::{LocatorFlaw, WrongLocator};
 pub use self::lock::{LockFlaw, WrongLock};

@@ -118,6 +118,41 @@ mod locator_of_nothing {
     dogpile_conformance::locator_suite!(async { Subject::new(WrongLocator::new(None, 0, 1)) });
 }
 
+#[cfg(feature = "sessions")]
+mod generations {
+    use dogpile_conformance::wrong::WrongGenerations;
+    use dogpile_conformance::{ManualClock, Subject};
+
+    mod generation {
+        dogpile_conformance::generation_suite!(super::store());
+    }
+
+    mod monotonic {
+        dogpile_conformance::monotonic_suite!(super::store());
+    }
+
+    async fn store() -> Subject<WrongGenerations> {
+        let clock = ManualClock::new();
+        Subject::new(WrongGenerations::new(None, clock.clone())).with_clock(clock)
+    }
+}
+
+/// The lists of the sessions, which are counted apart because a feature brings them.
+#[cfg(feature = "sessions")]
+#[test]
+fn properties_of_sessions_are_counted() {
+    use dogpile_conformance::wrong::{GenerationFlaw, MonotonicFlaw};
+    use dogpile_conformance::{generation, monotonic};
+    let readme = include_str!("../README.md");
+    for (module, count) in
+        [("generation", generation::PROPERTIES.len()), ("monotonic", monotonic::PROPERTIES.len())]
+    {
+        assert!(readme.contains(&format!("| {count}, in [`{module}`]")), "{module}: {count}");
+    }
+    let flaws = GenerationFlaw::ALL.len() + MonotonicFlaw::ALL.len();
+    assert!(readme.contains(&format!("and {flaws} more with `sessions`")), "{flaws} flaws");
+}
+
 /// No name is twice in a list, and the README counts right.
 #[test]
 fn properties_are_counted() {

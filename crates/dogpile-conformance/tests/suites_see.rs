@@ -163,3 +163,29 @@ fn read_through() {
         Subject::new(WrongReadThrough::new(flaw))
     });
 }
+
+#[cfg(feature = "sessions")]
+#[test]
+fn generation() {
+    use dogpile_conformance::wrong::{GenerationFlaw, WrongGenerations};
+    let properties =
+        dogpile_conformance::__generation_properties!(all, [generation, Subject<WrongGenerations>]);
+    see(GenerationFlaw::ALL, GenerationFlaw::breaks, &properties, |flaw| {
+        let clock = ManualClock::new();
+        let store = WrongGenerations::new(flaw, clock.clone());
+        Subject::new(store.clone()).with_other(store).with_clock(clock)
+    });
+}
+
+#[cfg(feature = "sessions")]
+#[test]
+fn monotonic() {
+    use dogpile_conformance::wrong::{MonotonicFlaw, WrongGenerations};
+    let properties =
+        dogpile_conformance::__monotonic_properties!(all, [monotonic, Subject<WrongGenerations>]);
+    see(MonotonicFlaw::ALL, MonotonicFlaw::breaks, &properties, |flaw| {
+        let clock = ManualClock::new();
+        let store = WrongGenerations::monotonic(flaw, clock.clone());
+        Subject::new(store.clone()).with_other(store).with_clock(clock)
+    });
+}

@@ -3,4 +3,6 @@
 pub mod app;
 pub mod options;
 pub mod page;
+#[path = "../sqlite/store.rs"]
+#[allow(dead_code, reason = "clocks are for tests")]
 pub mod sqlite;

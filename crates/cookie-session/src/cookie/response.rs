@@ -146,7 +146,7 @@ mod tests {
                     let header = header.join("; ");
                     let found = candidates([header.as_bytes()].into_iter(), &attributes);
                     assert_eq!(found.tokens.len(), 1);
-                    assert_eq!(found.tokens[0].as_ref().unwrap().bytes(), token.as_bytes());
+                    assert_eq!(found.tokens[0].as_ref().unwrap().text(), token.as_bytes());
                     counts.push(lines.len());
                 }
                 Err(error) => {

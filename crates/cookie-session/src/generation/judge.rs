@@ -9,7 +9,9 @@ use super::store::Generation;
 /// How the number of a token stands to what the store keeps.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Standing {
-    Current { acknowledged: bool },
+    Current {
+        acknowledged: bool,
+    },
     /// The one before the present: it may be read.
     Previous {
         present: u64,
@@ -27,7 +29,12 @@ pub(crate) enum Standing {
 
 /// Judges a token's number against the store's. Numbers begin at the moment in milliseconds at which
 /// they are begun or raised, which says how long ago that was.
-pub(crate) fn judge(number: u64, kept: Option<Generation>, now: Timestamp, grace: Duration) -> Standing {
+pub(crate) fn judge(
+    number: u64,
+    kept: Option<Generation>,
+    now: Timestamp,
+    grace: Duration,
+) -> Standing {
     let Some(kept) = kept.filter(|kept| number != 0 && number <= kept.number) else {
         return Standing::Missing;
     };
@@ -49,7 +56,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
     fn kept(number: u64, grace_left: i64, acknowledged: bool) -> Option<Generation> {
-        let previous_until = Timestamp::from_millis(NOW.as_millis().saturating_add_signed(grace_left));
+        let previous_until =
+            Timestamp::from_millis(NOW.as_millis().saturating_add_signed(grace_left));
         Some(Generation { number, previous_until, acknowledged })
     }
 

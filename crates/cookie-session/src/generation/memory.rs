@@ -72,7 +72,11 @@ impl MemoryStore {
     }
 
     /// Changes the row of a key, where there is one that is not past its time.
-    fn change<T>(&self, key: Key<'_>, change: impl FnOnce(Option<&mut Row>) -> (T, Option<Row>)) -> T {
+    fn change<T>(
+        &self,
+        key: Key<'_>,
+        change: impl FnOnce(Option<&mut Row>) -> (T, Option<Row>),
+    ) -> T {
         let now = self.clock.now();
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         let (answer, new) = change(rows.row_mut(key).filter(|row| now <= row.keep_until));
@@ -107,7 +111,12 @@ impl GenerationStore for MemoryStore {
     async fn raise(&self, key: Key<'_>, at_least: u64, keep_until: Timestamp) -> Result<u64> {
         self.change(key, |row| match row {
             Some(row) => {
-                let full = || Error::new(ErrorKind::Refused, format!("the generation of {key} cannot grow any further"));
+                let full = || {
+                    Error::new(
+                        ErrorKind::Refused,
+                        format!("the generation of {key} cannot grow any further"),
+                    )
+                };
                 let next = row.generation.number.checked_add(1).ok_or_else(full);
                 let next = next.map(|next| next.max(at_least));
                 if let Ok(number) = next {
@@ -216,7 +225,10 @@ mod tests {
                 clock.advance(Duration::from_secs(60));
             }
             assert!(store.row_count() < 4_000, "{} rows are kept", store.row_count());
-            assert_eq!(store.read(&[Key::field("user", "Ada")]).await.unwrap(), [Some(Generation::begun(1))]);
+            assert_eq!(
+                store.read(&[Key::field("user", "Ada")]).await.unwrap(),
+                [Some(Generation::begun(1))]
+            );
         });
     }
 }

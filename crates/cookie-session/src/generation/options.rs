@@ -179,10 +179,14 @@ impl Generations {
             );
         }
         if self.timeout.is_zero() {
-            return refused("a timeout of zero would end every operation of the store before it began");
+            return refused(
+                "a timeout of zero would end every operation of the store before it began",
+            );
         }
         if matches!(self.mode, Mode::Monotonic(_)) && !self.recheck_every.is_zero() {
-            return refused("monotonic generations are compared with every request, not once in a while");
+            return refused(
+                "monotonic generations are compared with every request, not once in a while",
+            );
         }
         Ok(())
     }

@@ -53,7 +53,10 @@ pub trait GenerationStore: fmt::Debug + Send + Sync {
     /// - As many answers as keys, in their order.
     /// - `None` for a key that was never started or raised, or that is past its `keep_until`.
     /// - One round trip, where the store can.
-    fn read(&self, keys: &[Key<'_>]) -> impl Future<Output = Result<Vec<Option<Generation>>>> + Send;
+    fn read(
+        &self,
+        keys: &[Key<'_>],
+    ) -> impl Future<Output = Result<Vec<Option<Generation>>>> + Send;
 
     /// Begins a generation where there is none, and answers the present number.
     ///
@@ -114,7 +117,10 @@ pub trait MonotonicStore: GenerationStore {
 
 /// The outcome of [`MonotonicStore::advance`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "compare-and-set has two outcomes, and stores answer them")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "compare-and-set has two outcomes, and stores answer them"
+)]
 pub enum Advance {
     /// The number is now the next one.
     Done,
@@ -160,8 +166,18 @@ forward!(&T, Box<T>, Arc<T>);
 /// [`GenerationStore`] as a trait object.
 pub(crate) trait DynGenerationStore: fmt::Debug + Send + Sync {
     fn read<'a>(&'a self, keys: &'a [Key<'a>]) -> BoxFuture<'a, Result<Vec<Option<Generation>>>>;
-    fn start<'a>(&'a self, key: Key<'a>, number: u64, keep_until: Timestamp) -> BoxFuture<'a, Result<u64>>;
-    fn raise<'a>(&'a self, key: Key<'a>, at_least: u64, keep_until: Timestamp) -> BoxFuture<'a, Result<u64>>;
+    fn start<'a>(
+        &'a self,
+        key: Key<'a>,
+        number: u64,
+        keep_until: Timestamp,
+    ) -> BoxFuture<'a, Result<u64>>;
+    fn raise<'a>(
+        &'a self,
+        key: Key<'a>,
+        at_least: u64,
+        keep_until: Timestamp,
+    ) -> BoxFuture<'a, Result<u64>>;
 }
 
 impl<T: GenerationStore> DynGenerationStore for T {
@@ -169,11 +185,21 @@ impl<T: GenerationStore> DynGenerationStore for T {
         Box::pin(GenerationStore::read(self, keys))
     }
 
-    fn start<'a>(&'a self, key: Key<'a>, number: u64, keep_until: Timestamp) -> BoxFuture<'a, Result<u64>> {
+    fn start<'a>(
+        &'a self,
+        key: Key<'a>,
+        number: u64,
+        keep_until: Timestamp,
+    ) -> BoxFuture<'a, Result<u64>> {
         Box::pin(GenerationStore::start(self, key, number, keep_until))
     }
 
-    fn raise<'a>(&'a self, key: Key<'a>, at_least: u64, keep_until: Timestamp) -> BoxFuture<'a, Result<u64>> {
+    fn raise<'a>(
+        &'a self,
+        key: Key<'a>,
+        at_least: u64,
+        keep_until: Timestamp,
+    ) -> BoxFuture<'a, Result<u64>> {
         Box::pin(GenerationStore::raise(self, key, at_least, keep_until))
     }
 }

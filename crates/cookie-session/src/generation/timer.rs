@@ -59,7 +59,11 @@ impl Timer {
 
     /// What `future` answers, if it does within `limit`. A timer is set only if there is something to
     /// wait for.
-    pub(crate) async fn limit<T>(&self, limit: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn limit<T>(
+        &self,
+        limit: Duration,
+        future: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let mut future = pin!(future);
         let mut sleep: Option<Option<BoxFuture<'static, ()>>> = None;
         std::future::poll_fn(|cx| {

@@ -72,8 +72,7 @@ impl DerivedKey {
         let [name, purpose, audience] =
             [&binding.cookie_name, &binding.purpose, &binding.audience].map(|text| prefixed(text));
         // K_enc, K_csrf, K_store (which version 1 does not use) and the key id.
-        let mut output = Zeroizing::new([0; 112]);
-        root.derive(&[b"cookie-session v1", &audience, &purpose], &mut output[..]);
+        let output = root.derive::<112>(&[b"cookie-session v1", &audience, &purpose]);
         let mut csrf = Zeroizing::new([0; 32]);
         csrf.copy_from_slice(&output[32..64]);
         let mut id = [0; KEY_ID_BYTES];

@@ -50,8 +50,7 @@ impl RootKey {
     }
 
     fn new(secret: Box<Zeroizing<[u8; SECRET_BYTES]>>) -> Self {
-        let mut public = [0; 8];
-        expand(&secret, &[b"cookie-session v1 fingerprint"], &mut public);
+        let public = expand::<8>(&secret, &[b"cookie-session v1 fingerprint"]);
         let fingerprint = public.iter().map(|byte| format!("{byte:02x}")).collect();
         Self { secret, fingerprint }
     }
@@ -74,16 +73,20 @@ impl RootKey {
         Zeroizing::new(text)
     }
 
-    /// Fills `output` from the secret, for the purpose that the joined `info` names.
-    pub(crate) fn derive(&self, info: &[&[u8]], output: &mut [u8]) {
-        expand(&self.secret, info, output);
+    /// Bytes from the secret, for the purpose that the joined `info` names.
+    pub(crate) fn derive<const N: usize>(&self, info: &[&[u8]]) -> Zeroizing<[u8; N]> {
+        expand(&self.secret, info)
     }
 }
 
 /// HKDF-SHA256 without a salt: the secret is uniformly random.
-fn expand(secret: &[u8; SECRET_BYTES], info: &[&[u8]], output: &mut [u8]) {
-    let expanded = Hkdf::<Sha256>::new(None, secret).expand_multi_info(info, output);
-    debug_assert!(expanded.is_ok(), "HKDF-SHA256 gives at most 8,160 bytes");
+fn expand<const N: usize>(secret: &[u8; SECRET_BYTES], info: &[&[u8]]) -> Zeroizing<[u8; N]> {
+    const { assert!(N <= 255 * 32, "HKDF-SHA256 gives 255 blocks") };
+    let mut output = Zeroizing::new([0; N]);
+    // Fails for more than those only.
+    let expanded = Hkdf::<Sha256>::new(None, secret).expand_multi_info(info, &mut output[..]);
+    debug_assert!(expanded.is_ok());
+    output
 }
 
 /// Of the text before it, so that it also covers the version in the prefix.

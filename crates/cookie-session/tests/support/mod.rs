@@ -1,12 +1,20 @@
 //! A browser and its server, in a few lines.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it"
+)]
+
+pub mod store;
 
 use std::time::Duration;
 
 use cookie_session::generation::Generations;
 use cookie_session::{KeyRing, RequestSession, Result, RootKey, Session, SessionOptions, Sessions};
 use dogpile_conformance::ManualClock;
+use dogpile_core::{Clock, SystemClock};
 
 pub const IDLE: Duration = Duration::from_secs(30 * 60);
 pub const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
@@ -27,7 +35,8 @@ impl Server {
     }
 
     pub fn with_options(change: impl FnOnce(SessionOptions) -> SessionOptions) -> Self {
-        let clock = ManualClock::new();
+        // Of today, so that rows in memory, which goes by the clock on the wall, live as long as their sessions.
+        let clock = ManualClock::at(SystemClock.now());
         Self::build(KeyRing::new(RootKey::generate().unwrap()), clock, change)
     }
 
@@ -73,7 +82,8 @@ impl Browser {
     }
 
     pub fn header(&self) -> Option<String> {
-        let pairs: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> =
+            self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
@@ -105,4 +115,10 @@ pub async fn count(session: Session) -> Result<u64> {
 /// Reads what [`count`] counted.
 pub async fn read(session: Session) -> Result<Option<u64>> {
     session.get("count")
+}
+
+/// Ends the session.
+pub async fn log_out(session: Session) -> Result<()> {
+    session.destroy();
+    Ok(())
 }

@@ -5,6 +5,8 @@ mod file;
 mod hit;
 pub(crate) mod processes;
 mod ring;
+mod session;
+mod session_axum;
 pub(crate) mod torture;
 mod zipf;
 
@@ -58,6 +60,8 @@ pub(crate) const LINES: &[Line] = lines! {
     "stalls" "64 readers of a key that expires every 200 ms" |s| torture::run("expiry_stalls", s);
     "expired" "1,000 tasks on one expired key" |s| torture::run("one_expired_key", s);
     "ring" "lookups and changes of the hash ring, against other rings" ring::run;
+    "session" "sealing and opening a session of 512 bytes, against cookie's PrivateJar" session::run;
+    "axum" "requests with a session of 512 bytes, against axum without and with PrivateCookieJar" session_axum::run;
     "processes" "4 processes on the file backend" processes::run;
     "recursion" "a creator asks for its own key" |s| torture::run("recursion", s);
 };

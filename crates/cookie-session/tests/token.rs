@@ -1,0 +1,384 @@
+//! Tokens and cookies in the hands of an attacker, and in those of another language.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use base64_simd::URL_SAFE_NO_PAD;
+use cookie_session::__private::Sealer;
+use cookie_session::{Attributes, KeyRing, KeyState, RootKey};
+use proptest::prelude::*;
+
+mod hostile;
+
+use hostile::{check_headers, check_open, sealer};
+
+const FORGED: &str = "it was changed, or sealed for another cookie, purpose or audience";
+
+fn host(name: &str) -> Attributes {
+    Attributes::host(name).unwrap().into()
+}
+
+/// Of one key, with some of the binding changed.
+fn bound(key: &RootKey, name: &str, purpose: &str, audience: &str) -> Sealer {
+    Sealer::new(&KeyRing::new(key.clone()), host(name), purpose, audience).unwrap()
+}
+
+/// The `Cookie` header that a browser sends after these `Set-Cookie` lines.
+fn header(lines: &[String]) -> String {
+    lines.iter().map(|line| line.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn no_bit_of_a_token_can_be_flipped() {
+    let sealer = sealer();
+    for length in [0, 1, 2, 100, 512] {
+        let token = sealer.seal(&vec![7; length]).unwrap();
+        assert!(sealer.open(token.as_bytes()).is_ok());
+        for at in 0..token.len() {
+            for bit in 0..8 {
+                let mut flipped = token.clone().into_bytes();
+                flipped[at] ^= 1 << bit;
+                assert!(sealer.open(&flipped).is_err(), "bit {bit} of character {at} of {token}");
+            }
+        }
+        // Also of the bytes under the text.
+        let raw = URL_SAFE_NO_PAD.decode_to_vec(&token).unwrap();
+        for at in 0..raw.len() {
+            for bit in 0..8 {
+                let mut flipped = raw.clone();
+                flipped[at] ^= 1 << bit;
+                let text = URL_SAFE_NO_PAD.encode_to_string(&flipped);
+                let why = sealer.open(text.as_bytes()).unwrap_err();
+                let expected = match at {
+                    0 => "its version is unknown",
+                    1..=16 => "no key of the ring has its key id",
+                    _ => FORGED,
+                };
+                assert_eq!(why, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_token_can_be_cut_or_extended() {
+    let sealer = sealer();
+    let token = sealer.seal(&[7; 100]).unwrap();
+    let raw = URL_SAFE_NO_PAD.decode_to_vec(&token).unwrap();
+    for at in 0..token.len() {
+        assert!(sealer.open(token[..at].as_bytes()).is_err());
+        assert!(sealer.open(token[at + 1..].as_bytes()).is_err());
+        assert!(sealer.open(format!("{}{}", &token[..at], &token[at + 1..]).as_bytes()).is_err());
+    }
+    for at in 0..raw.len() {
+        for cut in [&raw[..at], &raw[at + 1..]] {
+            assert!(sealer.open(URL_SAFE_NO_PAD.encode_to_string(cut).as_bytes()).is_err());
+        }
+    }
+    for more in ["A", "AA", "AAA", "AAAA", "=", "==", " ", "\n", ".", &token] {
+        assert!(sealer.open(format!("{token}{more}").as_bytes()).is_err(), "{more:?}");
+        assert!(sealer.open(format!("{more}{token}").as_bytes()).is_err(), "{more:?}");
+    }
+}
+
+#[test]
+fn a_token_opens_where_it_belongs_and_nowhere_else() {
+    let (key, other) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+    let token = bound(&key, "s", "session", "example.org").seal(b"Ada").unwrap();
+    let open = |sealer: Sealer| sealer.open(token.as_bytes());
+    assert_eq!(open(bound(&key, "s", "session", "example.org")).unwrap(), b"Ada");
+    assert_eq!(open(bound(&key, "t", "session", "example.org")).unwrap_err(), FORGED);
+    let unknown = "no key of the ring has its key id";
+    assert_eq!(open(bound(&key, "s", "remember-me", "example.org")).unwrap_err(), unknown);
+    assert_eq!(open(bound(&key, "s", "session", "example.com")).unwrap_err(), unknown);
+    assert_eq!(open(bound(&other, "s", "session", "example.org")).unwrap_err(), unknown);
+    // What belongs to one part is not taken for another's.
+    let token = bound(&key, "s", "ab", "c").seal(b"Ada").unwrap();
+    for (purpose, audience) in [("a", "bc"), ("abc", ""), ("c", "ab")] {
+        assert!(bound(&key, "s", purpose, audience).open(token.as_bytes()).is_err());
+    }
+    // Another kind of cookie has another name.
+    let insecure = Attributes::insecure_for_development("s").unwrap();
+    let insecure = Sealer::new(&KeyRing::new(key), insecure.into(), "ab", "c").unwrap();
+    assert_eq!(insecure.open(token.as_bytes()).unwrap_err(), FORGED);
+}
+
+#[test]
+fn a_key_id_alone_opens_nothing() {
+    let (key, other) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+    let (sealer, others) = (bound(&key, "s", "p", ""), bound(&other, "s", "p", ""));
+    let raw = |token: String| URL_SAFE_NO_PAD.decode_to_vec(token).unwrap();
+    let (ours, theirs) = (raw(sealer.seal(b"a").unwrap()), raw(others.seal(b"b").unwrap()));
+    let mixed = [&ours[..17], &theirs[17..]].concat();
+    let why = sealer.open(URL_SAFE_NO_PAD.encode_to_string(mixed).as_bytes()).unwrap_err();
+    assert_eq!(why, FORGED);
+}
+
+#[test]
+fn garbage_is_no_session() {
+    let sealer = sealer();
+    let long = "A".repeat(1 << 20);
+    let too_short = "it is shorter than an empty session";
+    for (token, expected) in [
+        (&b""[..], too_short),
+        (b"AQ", too_short),
+        (b"AA", "its version is unknown"),
+        (b"Ag", "its version is unknown"),
+        (b"A", "it is not base64url"),
+        (b"AQ==", "it is not base64url"),
+        (b"not a token", "it is not base64url"),
+        (b"\xff\xfe\x00", "it is not base64url"),
+        ("AQÄÖÜ".as_bytes(), "it is not base64url"),
+        (&[0; 64], "it is not base64url"),
+        (&long.as_bytes()[..4096], "its version is unknown"),
+        (&long.as_bytes()[..4097], "it is longer than a cookie can be"),
+        (long.as_bytes(), "it is longer than a cookie can be"),
+    ] {
+        assert_eq!(sealer.open(token).unwrap_err(), expected, "{}", token.len());
+        let line = [b"__Host-s=", token].concat();
+        assert_eq!(sealer.read(&[&line]), [Err(expected.to_owned())]);
+    }
+}
+
+#[test]
+fn among_duplicates_the_one_that_authenticates_is_opened_if_it_is_one_of_four() {
+    let sealer = sealer();
+    let good = format!("__Host-s={}; ", sealer.seal(b"Ada").unwrap());
+    let bad = "__Host-s=AQAA; ";
+    let opened = |header: String| {
+        let answers = sealer.read(&[header.as_bytes()]);
+        assert!(answers.len() <= 4);
+        answers.into_iter().find_map(Result::ok)
+    };
+    for before in 0..4 {
+        let header = [bad.repeat(before), good.clone(), bad.repeat(1000)].concat();
+        assert_eq!(opened(header).unwrap(), b"Ada");
+    }
+    assert_eq!(opened(bad.repeat(4) + &good), None);
+    assert_eq!(opened(bad.repeat(1000)), None);
+    assert_eq!(opened(good.repeat(1000)).unwrap(), b"Ada");
+    // A token under another case of the name is another cookie's.
+    assert_eq!(opened(good.replace("__Host", "__HOST")), None);
+}
+
+#[test]
+fn parts_of_two_tokens_do_not_open_together() {
+    let sealer = sealer();
+    let plaintexts = [vec![1; 7000], vec![2; 7000]];
+    let [one, other] = plaintexts.each_ref().map(|plaintext| {
+        let lines = sealer.set_cookie(&sealer.seal(plaintext).unwrap(), None).unwrap();
+        assert_eq!(lines.len(), 3);
+        lines
+    });
+    let opened = |lines: &[String]| sealer.read(&[header(lines).as_bytes()]).remove(0);
+    assert_eq!(opened(&one), Ok(plaintexts[0].clone()));
+    for at in 0..3 {
+        let mut mixed = one.clone();
+        mixed[at] = other[at].clone();
+        assert_eq!(opened(&mixed), Err(FORGED.to_owned()));
+    }
+    let missing = "one of the cookies that it travels in is missing";
+    assert_eq!(opened(&one[..2]), Err(missing.to_owned()));
+    assert!(sealer.read(&[header(&one[1..]).as_bytes()]).is_empty());
+    // Another count, and another order of the names.
+    let fewer = header(&one).replacen("=3.", "=2.", 1);
+    assert!(sealer.read(&[fewer.as_bytes()])[0].is_err());
+    let swapped = header(&one).replace(".1=", ".x=").replace(".2=", ".1=").replace(".x=", ".2=");
+    assert!(sealer.read(&[swapped.as_bytes()])[0].is_err());
+    // Leftovers of a longer one do not disturb.
+    let single = sealer.set_cookie(&sealer.seal(b"short").unwrap(), None).unwrap();
+    assert_eq!(opened(&[&single[..], &one[1..]].concat()), Ok(b"short".to_vec()));
+}
+
+#[test]
+fn a_token_of_a_revoked_key_is_noticed_and_does_not_fill_the_log() {
+    let (key, next) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
+    let token = bound(&key, "s", "p", "").seal(b"Ada").unwrap();
+    let ring =
+        KeyRing::from_keys([(KeyState::Active, next), (KeyState::Revoked, key.clone())]).unwrap();
+    let sealer = Sealer::new(&ring, host("s"), "p", "").unwrap();
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        for _ in 0..1000 {
+            assert_eq!(sealer.open(token.as_bytes()).unwrap_err(), "its key is revoked");
+        }
+    });
+    let log = log.0.lock().unwrap();
+    assert_eq!(log.len(), 10, "1, 2, 4, … 512");
+    assert!(log[0].contains("WARN") && log[0].contains(key.fingerprint()), "{}", log[0]);
+    let secret = key.expose();
+    assert!(!log.concat().contains(&token[..16]) && !log.concat().contains(&secret[5..13]));
+}
+
+/// Remembers what is told to `tracing`.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields(String);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+                write!(self.0, " {field}={value:?}").unwrap();
+            }
+        }
+        let mut fields = Fields(event.metadata().level().to_string());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// What a header is often made of, in any order.
+fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let pieces: [&[u8]; 15] = [
+        b"__Host-s",
+        b"__Host-s=",
+        b"__Host-s=2.",
+        b"__Host-s=3.",
+        b"__Host-s.1=",
+        b"__Host-s.2=",
+        b"__host-s=",
+        b"; ",
+        b";",
+        b"=",
+        b"\"",
+        b" \t",
+        b"AQAA",
+        b"\xff\x00",
+        &[b'A'; 4095],
+    ];
+    let piece = prop::sample::select(pieces.to_vec());
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+static SEALER: LazyLock<Sealer> = LazyLock::new(sealer);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_headers_are_read_as_a_plain_reading_does(headers in prop::collection::vec(header_bytes(), 0..4)) {
+        check_headers(&SEALER, &headers);
+    }
+
+    #[test]
+    fn any_bytes_are_opened_only_if_they_were_sealed(
+        length in 0_usize..600,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let sealer = &*SEALER;
+        let sealed = sealer.seal(&vec![7; length]).unwrap();
+        let mut edited = sealed.clone().into_bytes();
+        for (at, to) in edits {
+            let at = at.index(edited.len());
+            edited[at] = to;
+        }
+        check_open(sealer, &sealed, &edited);
+        check_open(sealer, &sealed, &noise);
+        check_open(sealer, &sealed, URL_SAFE_NO_PAD.encode_to_string(&noise).as_bytes());
+    }
+
+    #[test]
+    fn what_is_sealed_comes_back(plaintext in prop::collection::vec(any::<u8>(), 0..8000)) {
+        let lines = SEALER.set_cookie(&SEALER.seal(&plaintext).unwrap(), None).unwrap();
+        prop_assert_eq!(SEALER.read(&[header(&lines).as_bytes()]), [Ok(plaintext)]);
+    }
+}
+
+/// A Python with the library that the decoder uses: from the test tools below the target folder, or
+/// of the machine.
+fn python() -> Option<PathBuf> {
+    let program = std::env::current_exe().unwrap();
+    let tools = program.ancestors().map(|folder| folder.join("test-tools/python/bin/python"));
+    tools.chain([PathBuf::from("python3")]).find(|python| {
+        let imported = Command::new(python)
+            .args(["-c", "import cryptography.hazmat.primitives.ciphers.algorithms as a; a.AES256"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        imported.is_ok_and(|status| status.success())
+    })
+}
+
+/// What a program in Python prints, which is run in the folder of the decoder.
+fn run_python(python: &PathBuf, arguments: &[&str], input: &str) -> serde_json::Value {
+    let mut child = Command::new(python)
+        .args(["-B"])
+        .args(arguments)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn python_reads_what_rust_wrote() {
+    let decoder = include_str!("data/decode.py");
+    assert!(decoder.lines().count() <= 40);
+    let Some(python) = python() else {
+        eprintln!(
+            "skipped: no python3 with the package cryptography (cargo xtask test installs it)"
+        );
+        return;
+    };
+    let key = RootKey::generate().unwrap();
+    let sealer = bound(&key, "s", "session", "例え.テスト");
+    // A header as docs/formats/session.md has it: all flags, schema 300, ids, and the numbers.
+    let header =
+        [&[15, 0xac, 2][..], &[0xab; 16], &[232, 7, 100, 16, 32, 4, 8, 5, 6], b"\x03Ada\x01\x90"];
+    let plaintext = [&header.concat()[..], b"content"].concat();
+    let token = sealer.seal(&plaintext).unwrap();
+    let arguments = ["decode.py", &*key.expose(), "__Host-s", "session", "例え.テスト"];
+    let read = run_python(&python, &arguments, &token);
+    let expected = serde_json::json!({
+        "schema": 300, "id": "ab".repeat(16), "issued": 1000, "started": 100,
+        "idle_until": 1016, "absolute_until": 1032, "authenticated": 996, "checked": 992,
+        "session_generation": 5, "user_generation": 6,
+        "user": "416461", "flash": "90", "content": "636f6e74656e74",
+    });
+    assert_eq!(read, expected);
+
+    // Any lengths, and the vectors, in one run.
+    let mut tokens: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("data/tokens.json")).unwrap();
+    for length in (0..200).chain([512, 3000]) {
+        let plaintext: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let hex = plaintext.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        tokens.push(serde_json::json!({
+            "key": *key.expose(), "cookie_name": "__Host-s", "purpose": "session",
+            "audience": "例え.テスト", "plaintext": hex, "token": sealer.seal(&plaintext).unwrap(),
+        }));
+    }
+    let program = "import decode, json, sys; print(sum(decode.open_token(t['key'], t['cookie_name'], \
+                   t['purpose'], t['audience'], t['token']).hex() == t['plaintext'] \
+                   for t in json.load(sys.stdin)))";
+    let count = run_python(&python, &["-c", program], &serde_json::to_string(&tokens).unwrap());
+    assert_eq!(count, tokens.len());
+}
