@@ -68,7 +68,7 @@ async fn never(session: Session) -> Result<String> {
 }
 
 /// A body that has nothing to say before its headers have left.
-struct Slow(Session);
+struct Slow;
 
 impl HttpBody for Slow {
     type Data = Bytes;
@@ -173,8 +173,8 @@ async fn not_modified_sets_a_cookie_only_for_a_change() {
 }
 
 async fn stream(session: Session) -> Result<Response> {
-    count(session.clone()).await?;
-    Ok(Response::new(Body::new(Slow(session))))
+    count(session).await?;
+    Ok(Response::new(Body::new(Slow)))
 }
 
 #[tokio::test]

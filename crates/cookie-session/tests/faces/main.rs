@@ -2,7 +2,13 @@
 //! response, and when.
 
 #![cfg(all(feature = "axum", feature = "actix"))]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_in_result,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod actix;
 mod axum;

@@ -67,9 +67,10 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     let layered = Router::new().route("/", get(hello)).layer(layer);
     let untouched = take_turns(
         settings.rounds,
-        [("no layer", bare), ("untouched", layered)]
-            .map(|(name, router)| Contestant::new(name, || call(&runtime, router.clone(), &ours)))
-            .into(),
+        vec![
+            Contestant::new("no layer", || call(&runtime, bare.clone(), &ours)),
+            Contestant::new("untouched", || call(&runtime, layered.clone(), &ours)),
+        ],
     );
     let [bare, layered] = &untouched[..] else { unreachable!() };
     Ok(vec![
