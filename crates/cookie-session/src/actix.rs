@@ -21,7 +21,9 @@ use actix_web::http::header::{
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 
 use crate::answer::{self, Caching};
-use crate::{Error, ErrorKind, Map, RequestSession, ResponseHeaders, Result, Session, SessionData, Sessions};
+use crate::{
+    Error, ErrorKind, Map, RequestSession, ResponseHeaders, Result, Session, SessionData, Sessions,
+};
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -118,11 +120,16 @@ fn arrive(sessions: &Sessions, headers: &HeaderMap) -> RequestSession {
     let mut cookies = headers.get_all(COOKIE).cloned();
     match (cookies.next(), cookies.next()) {
         (first, None) => sessions.request(first),
-        (first, second) => sessions.request(first.into_iter().chain(second).chain(cookies).collect::<Vec<_>>()),
+        (first, second) => {
+            sessions.request(first.into_iter().chain(second).chain(cookies).collect::<Vec<_>>())
+        }
     }
 }
 
-async fn end<B>(session: &RequestSession, mut response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+async fn end<B>(
+    session: &RequestSession,
+    mut response: ServiceResponse<B>,
+) -> ServiceResponse<EitherBody<B>> {
     let committed = answer::commit(session, response.status().as_u16()).await;
     match committed.and_then(|headers| add(&headers, response.headers_mut())) {
         Ok(()) => response.map_into_left_body(),
@@ -142,7 +149,8 @@ async fn end_of_error(session: &RequestSession, error: actix_web::Error) -> acti
 
 fn add(headers: &ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
     let bytes = |value| HeaderValue::as_bytes(value);
-    let caching = Caching::of(headers, to.get_all(VARY).map(bytes), to.get_all(CACHE_CONTROL).map(bytes));
+    let caching =
+        Caching::of(headers, to.get_all(VARY).map(bytes), to.get_all(CACHE_CONTROL).map(bytes));
     for line in headers.set_cookie() {
         let mut value = HeaderValue::from_str(line).map_err(|source| {
             Error::caused(ErrorKind::Encode, "the cookie cannot be written into a header", source)

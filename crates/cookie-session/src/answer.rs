@@ -37,7 +37,8 @@ impl Caching {
         let present = joined(cache_control);
         Self {
             vary: headers.is_touched() && !varies,
-            cache_control: headers.cache_control(Some(&*present).filter(|present| !present.is_empty())),
+            cache_control: headers
+                .cache_control(Some(&*present).filter(|present| !present.is_empty())),
         }
     }
 }

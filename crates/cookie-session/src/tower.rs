@@ -14,7 +14,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER, SET_COOKIE, VARY};
+use http::header::{
+    CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER, SET_COOKIE,
+    VARY,
+};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -113,7 +116,9 @@ fn arrive(sessions: &Sessions, headers: &HeaderMap) -> RequestSession {
     let mut cookies = headers.get_all(COOKIE).iter().cloned();
     match (cookies.next(), cookies.next()) {
         (first, None) => sessions.request(first),
-        (first, second) => sessions.request(first.into_iter().chain(second).chain(cookies).collect::<Vec<_>>()),
+        (first, second) => {
+            sessions.request(first.into_iter().chain(second).chain(cookies).collect::<Vec<_>>())
+        }
     }
 }
 

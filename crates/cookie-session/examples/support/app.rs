@@ -82,9 +82,9 @@ pub fn log_out_everywhere(session: &Session) -> Result<Next> {
         return Ok(Next::Home);
     }
     match session.log_out_everywhere() {
-        Err(error) if error.kind() == ErrorKind::Refused => {
-            Ok(Next::NotHere("stateless sessions end when they expire; start the server in another mode\n"))
-        }
+        Err(error) if error.kind() == ErrorKind::Refused => Ok(Next::NotHere(
+            "stateless sessions end when they expire; start the server in another mode\n",
+        )),
         done => done.map(|()| Next::Home),
     }
 }

@@ -64,7 +64,8 @@ impl Options {
                 eprint!("{HELP}");
                 return Ok(None);
             }
-            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value; see --help"));
+            let mut value =
+                || arguments.next().ok_or_else(|| format!("{name} needs a value; see --help"));
             match name.as_str() {
                 "--port" => options.port = number(&name, &value()?)?,
                 "--mode" => options.mode = mode(&value()?)?,
@@ -109,7 +110,8 @@ impl Options {
     fn keys(&self) -> Result<KeyRing, Failure> {
         let Some(file) = &self.key_file else { return Ok(KeyRing::new(RootKey::generate()?)) };
         if !file.exists() {
-            make_key_file(file).map_err(|error| format!("cannot make {}: {error}", file.display()))?;
+            make_key_file(file)
+                .map_err(|error| format!("cannot make {}: {error}", file.display()))?;
         }
         Ok(KeyRing::from_file(file)?)
     }

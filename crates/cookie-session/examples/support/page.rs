@@ -7,8 +7,7 @@ use super::app::{self, View};
 const PAGE: &str = include_str!("page.html");
 
 /// Nothing but the page itself: no script, no other site, no frame around it.
-pub const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 pub fn page(session: &Session) -> Result<String> {
     let messages: String = session.take_flashes().iter().map(message).collect();

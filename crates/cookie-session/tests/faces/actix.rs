@@ -27,7 +27,10 @@ macro_rules! app {
                 .route("/fill", get().to(fill))
                 .route("/cart", get().to(add))
                 .route("/lazy", get().to(async |_: RequestSession| "lazy"))
-                .route("/user", get().to(async |session: Session<()>| session.user().unwrap_or_default()))
+                .route(
+                    "/user",
+                    get().to(async |session: Session<()>| session.user().unwrap_or_default()),
+                )
                 .route("/headers", get().to(with_headers))
                 .route("/error", get().to(fails))
                 .route("/not-modified", get().to(not_modified))
@@ -173,7 +176,11 @@ async fn what_cannot_be_committed_becomes_its_error() {
     }
     handlers::break_down(&store);
     handlers::expect_unavailable(&ask!(app, "/count", cookies(&browser)));
-    assert_eq!(ask!(app, "/user", Vec::<String>::new()).status, 200, "without a cookie it is not asked");
+    assert_eq!(
+        ask!(app, "/user", Vec::<String>::new()).status,
+        200,
+        "without a cookie it is not asked"
+    );
 }
 
 #[tokio::test]
@@ -181,7 +188,8 @@ async fn a_handler_that_is_dropped_commits_nothing() {
     let (server, store, browser) = handlers::with_store().await;
     let app = app!(server);
     store.calls();
-    let request = TestRequest::get().uri("/pending").append_header(("cookie", browser.header().unwrap()));
+    let request =
+        TestRequest::get().uri("/pending").append_header(("cookie", browser.header().unwrap()));
     let mut pending = Box::pin(app.call(request.to_request()));
     for _ in 0..10 {
         assert!(pending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -204,5 +212,8 @@ async fn cookies_that_http2_splits_are_read_together() {
 async fn without_its_middleware_an_extractor_says_so() {
     let app = init_service(App::new().route("/", get().to(count))).await;
     let seen = ask!(app, "/", Vec::<String>::new());
-    assert_eq!((seen.status, seen.body.as_str()), (500, "the session could not be read or saved\n"));
+    assert_eq!(
+        (seen.status, seen.body.as_str()),
+        (500, "the session could not be read or saved\n")
+    );
 }

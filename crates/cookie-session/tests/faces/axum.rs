@@ -27,7 +27,10 @@ fn router(server: &Server) -> Router {
         .route("/headers", get(with_headers))
         .route("/error", get(fails))
         .route("/not-modified", get(not_modified))
-        .route("/count-not-modified", get(async |session| (count(session).await, StatusCode::NOT_MODIFIED).1))
+        .route(
+            "/count-not-modified",
+            get(async |session| (count(session).await, StatusCode::NOT_MODIFIED).1),
+        )
         .route("/stream", get(stream))
         .route("/panic", get(panics))
         .route("/pending", get(never))
@@ -35,7 +38,11 @@ fn router(server: &Server) -> Router {
 }
 
 async fn lazy(session: RequestSession, headers: HeaderMap) -> Result<String> {
-    if headers.contains_key("x-count") { count(session.session().await?).await } else { Ok("lazy".into()) }
+    if headers.contains_key("x-count") {
+        count(session.session().await?).await
+    } else {
+        Ok("lazy".into())
+    }
 }
 
 async fn with_headers(session: Session) -> Result<impl IntoResponse> {
@@ -200,7 +207,11 @@ async fn while_the_store_is_down_clients_keep_their_cookies() {
     handlers::break_down(&store);
     handlers::expect_unavailable(&ask(&mut router, "/count", &browser).await);
     assert_eq!(ask(&mut router, "/", &browser).await.status, 200);
-    assert_eq!(ask(&mut router, "/user", &Browser::new()).await.status, 200, "without a cookie it is not asked");
+    assert_eq!(
+        ask(&mut router, "/user", &Browser::new()).await.status,
+        200,
+        "without a cookie it is not asked"
+    );
 }
 
 #[tokio::test]
@@ -248,7 +259,10 @@ async fn a_handler_that_panics_or_is_dropped_commits_nothing() {
 }
 
 fn request(path: &str, browser: &Browser) -> Request<Body> {
-    Request::get(path).header(header::COOKIE, browser.header().unwrap()).body(Body::empty()).unwrap()
+    Request::get(path)
+        .header(header::COOKIE, browser.header().unwrap())
+        .body(Body::empty())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -275,5 +289,8 @@ async fn cookies_that_http2_splits_are_read_together() {
 async fn without_its_layer_an_extractor_says_so() {
     let mut router = Router::new().route("/", get(count));
     let seen = ask(&mut router, "/", &Browser::new()).await;
-    assert_eq!((seen.status, seen.body.as_str()), (500, "the session could not be read or saved\n"));
+    assert_eq!(
+        (seen.status, seen.body.as_str()),
+        (500, "the session could not be read or saved\n")
+    );
 }

@@ -46,7 +46,11 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(present, _)| present == name).map(|(_, value)| value.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(present, _)| present == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// The `Set-Cookie` lines of sessions.

@@ -53,7 +53,8 @@ impl Drop for App {
 /// Cargo builds the examples beside the tests, unless it was told to build one test only.
 pub(crate) fn command(framework: Framework) -> Command {
     static BUILT: Once = Once::new();
-    let folder: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+    let folder: PathBuf =
+        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
     let path = |framework| {
         let name = match framework {
             Framework::Axum => "axum_login",
@@ -63,7 +64,8 @@ pub(crate) fn command(framework: Framework) -> Command {
     };
     BUILT.call_once(|| {
         if !path(Framework::Axum).exists() || !path(Framework::Actix).exists() {
-            let arguments = ["build", "--quiet", "--examples", "--package", "cookie-session", "--all-features"];
+            let arguments =
+                ["build", "--quiet", "--examples", "--package", "cookie-session", "--all-features"];
             assert!(Command::new(env!("CARGO")).args(arguments).status().unwrap().success());
         }
     });

@@ -20,7 +20,10 @@ fn login_reload_and_logout() {
     assert_eq!(browser.text("#user").as_deref(), Some("Ada & <Grace>"));
     assert_eq!(browser.run("return document.cookie"), "", "no script reads the session");
     let cookie = browser.cookies().remove(0);
-    assert_eq!((&cookie["httpOnly"], &cookie["sameSite"], &cookie["path"]), (&true.into(), &"Lax".into(), &"/".into()));
+    assert_eq!(
+        (&cookie["httpOnly"], &cookie["sameSite"], &cookie["path"]),
+        (&true.into(), &"Lax".into(), &"/".into())
+    );
     assert!(cookie.get("expiry").is_none(), "it goes with the browser");
 
     browser.reload();
@@ -78,10 +81,15 @@ fn many_requests_at_once_do_not_log_a_page_out() {
         const one = () => fetch('/count', { method: 'POST', redirect: 'manual' });
         return Promise.all(Array.from({ length: 12 }, one)).then(all => all.map(each => each.status))";
     let statuses = browser.run(script);
-    let statuses: Vec<u64> = statuses.as_array().unwrap().iter().map(|status| status.as_u64().unwrap()).collect();
+    let statuses: Vec<u64> =
+        statuses.as_array().unwrap().iter().map(|status| status.as_u64().unwrap()).collect();
     // A redirect that is not followed has no status for a script.
     let saved = statuses.iter().filter(|&&status| status == 0).count();
-    assert_eq!(statuses.iter().filter(|&&status| status == 409).count(), statuses.len() - saved, "{statuses:?}");
+    assert_eq!(
+        statuses.iter().filter(|&&status| status == 409).count(),
+        statuses.len() - saved,
+        "{statuses:?}"
+    );
     browser.reload();
     assert_eq!(browser.text("#user").as_deref(), Some("Ada"));
     assert_eq!(browser.text("#count"), Some(saved.to_string()), "each knows whether it counted");

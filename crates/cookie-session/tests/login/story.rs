@@ -21,7 +21,11 @@ fn a_user_logs_in_counts_and_logs_out() {
         });
         assert_eq!(client.session(), nothing);
         let answer = client.get("/");
-        assert_eq!((answer.status, answer.header("set-cookie")), (200, None), "to look begins no session");
+        assert_eq!(
+            (answer.status, answer.header("set-cookie")),
+            (200, None),
+            "to look begins no session"
+        );
         assert!(answer.body.contains("Log in"));
 
         let answer = client.post("/login", "user=Ada+%3CL%3E");
@@ -29,10 +33,16 @@ fn a_user_logs_in_counts_and_logs_out() {
         assert_eq!(answer.header("vary"), Some("cookie"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let cookie = answer.header("set-cookie").unwrap();
-        assert!(cookie.starts_with("session=A") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
+        assert!(
+            cookie.starts_with("session=A") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
+            "{cookie}"
+        );
 
         let page = client.get("/").body;
-        assert!(page.contains("Welcome, Ada &lt;L&gt;.") && page.contains("<strong id=\"user\">Ada &lt;L&gt;</strong>"));
+        assert!(
+            page.contains("Welcome, Ada &lt;L&gt;.")
+                && page.contains("<strong id=\"user\">Ada &lt;L&gt;</strong>")
+        );
         assert!(!client.get("/").body.contains("Welcome"), "it was said once");
 
         for count in 1..=3 {
@@ -66,7 +76,8 @@ fn a_cookie_from_before_the_logout_is_worth_what_the_mode_says() {
 
 #[test]
 fn a_login_voids_the_cookie_from_before() {
-    for (framework, mode) in each().filter(|(_, mode)| matches!(*mode, "per-session" | "monotonic")) {
+    for (framework, mode) in each().filter(|(_, mode)| matches!(*mode, "per-session" | "monotonic"))
+    {
         let app = App::start(framework, &["--mode", mode]);
         let mut client = app.client();
         client.post("/count", "");
@@ -91,7 +102,11 @@ fn logging_out_everywhere_ends_the_sessions_of_that_user() {
             assert_eq!(user(&mut phone), "Ada");
         } else {
             assert_eq!(answer.status, 303);
-            assert_eq!([user(&mut phone), user(&mut desk)], [Value::Null, Value::Null], "{framework:?}, {mode}");
+            assert_eq!(
+                [user(&mut phone), user(&mut desk)],
+                [Value::Null, Value::Null],
+                "{framework:?}, {mode}"
+            );
             assert_eq!(user(&mut other), "Grace");
             phone.post("/login", "user=Ada");
             assert_eq!(user(&mut phone), "Ada", "she may come back");
@@ -120,7 +135,8 @@ fn a_form_needs_the_token_of_its_session() {
         assert_eq!(ada.post("/form", &format!("note=mine&csrf_token={of_ada}")).status, 303);
         assert_eq!(ada.session()["note"], "mine");
 
-        let headers = [("content-type", "application/x-www-form-urlencoded"), ("x-csrf-token", of_ada)];
+        let headers =
+            [("content-type", "application/x-www-form-urlencoded"), ("x-csrf-token", of_ada)];
         assert_eq!(ada.send("POST", "/form", &headers, "note=script").status, 303);
         assert_eq!(ada.session()["note"], "script");
         assert_eq!(app.client().post("/form", &format!("note=x&csrf_token={of_ada}")).status, 403);
@@ -131,7 +147,8 @@ fn a_form_needs_the_token_of_its_session() {
 fn sessions_outlive_the_process_with_its_key_and_its_database() {
     for framework in BOTH {
         let folder = tempfile::tempdir().unwrap();
-        let [key, db] = ["keys", "sessions.db"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+        let [key, db] = ["keys", "sessions.db"]
+            .map(|name| folder.path().join(name).to_str().unwrap().to_owned());
         let arguments = ["--mode", "monotonic", "--key-file", &key, "--db", &db];
 
         let app = App::start(framework, &arguments);
@@ -193,7 +210,9 @@ fn hostile_cookies_are_no_session() {
     for framework in BOTH {
         let app = App::start(framework, &["--mode", "monotonic"]);
         let long = "A".repeat(4_097);
-        for value in ["", "garbage", "AAAA", long.as_str(), "\"quoted\"", "=;=;;", "session=session"] {
+        for value in
+            ["", "garbage", "AAAA", long.as_str(), "\"quoted\"", "=;=;;", "session=session"]
+        {
             let mut client = app.client();
             client.cookies.push(("session".to_owned(), value.to_owned()));
             assert_eq!(user(&mut client), Value::Null, "{framework:?} {value}");
@@ -228,7 +247,9 @@ fn bad_forms_and_options_are_told_what_to_do() {
             assert!(!output.status.success() && said.contains(why), "{said}");
         }
         let help = command(framework).arg("--help").output().unwrap();
-        assert!(help.status.success() && String::from_utf8(help.stderr).unwrap().contains("--key-file"));
+        assert!(
+            help.status.success() && String::from_utf8(help.stderr).unwrap().contains("--key-file")
+        );
     }
 }
 

@@ -21,14 +21,20 @@ pub(crate) struct Browser {
 impl Browser {
     /// `None`, and a line that says why, on a machine without one.
     pub(crate) fn start() -> Option<Self> {
-        let spawned = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let spawned = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
         let Ok(mut driver) = spawned else {
             eprintln!("skipped: there is no chromedriver on the path (Debian: chromium-driver)");
             return None;
         };
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let started = "started successfully on port ";
-        let port = lines.find_map(|line| Some(line.unwrap().split_once(started)?.1.trim_end_matches('.').to_owned()));
+        let port = lines.find_map(|line| {
+            Some(line.unwrap().split_once(started)?.1.trim_end_matches('.').to_owned())
+        });
         std::thread::spawn(move || lines.for_each(drop));
         let profile = tempfile::tempdir().unwrap();
         let address = format!("127.0.0.1:{}", port.unwrap());

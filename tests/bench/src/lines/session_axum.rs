@@ -40,7 +40,8 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     let key = Key::generate();
     let ours = runtime.block_on(cookie(&sessions))?;
     let jar = PrivateCookieJar::new(key.clone()).add(Cookie::new("jar", "x".repeat(BYTES)));
-    let jars = axum::response::IntoResponse::into_response(jar).headers()[header::SET_COOKIE].clone();
+    let jars =
+        axum::response::IntoResponse::into_response(jar).headers()[header::SET_COOKIE].clone();
     let jars = jars.to_str()?.split(';').next().unwrap_or_default().to_owned();
 
     let layer = SessionLayer::new(sessions);
@@ -208,7 +209,8 @@ fn row(
     (figure, unit): (f64, &'static str),
     bar: Bar,
 ) -> Row {
-    let quartiles = [ours, peer].map(|measured| json!({ "name": measured.name, "quartiles_ns": measured.spread() }));
+    let quartiles = [ours, peer]
+        .map(|measured| json!({ "name": measured.name, "quartiles_ns": measured.spread() }));
     let name = format!("{name} / {}", peer.name);
     let (ours, peer) = (nanos(ours.median()), nanos(peer.median()));
     Row { name, ours, peer, figure, unit, bar, details: json!(quartiles) }
