@@ -50,7 +50,7 @@ impl Drop for App {
     }
 }
 
-/// Cargo builds the examples beside the tests, unless it was told to build one test only.
+/// Cargo builds examples beside tests, but not whenever it builds a test: so it is asked to.
 pub(crate) fn command(framework: Framework) -> Command {
     static BUILT: Once = Once::new();
     let folder: PathBuf =
@@ -63,11 +63,9 @@ pub(crate) fn command(framework: Framework) -> Command {
         folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     };
     BUILT.call_once(|| {
-        if !path(Framework::Axum).exists() || !path(Framework::Actix).exists() {
-            let arguments =
-                ["build", "--quiet", "--examples", "--package", "cookie-session", "--all-features"];
-            assert!(Command::new(env!("CARGO")).args(arguments).status().unwrap().success());
-        }
+        let arguments =
+            ["build", "--quiet", "--examples", "--package", "cookie-session", "--all-features"];
+        assert!(Command::new(env!("CARGO")).args(arguments).status().unwrap().success());
     });
     Command::new(path(framework))
 }
