@@ -2,6 +2,12 @@
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "actix")]
+pub mod actix;
+#[cfg(any(feature = "tower", feature = "actix"))]
+mod answer;
+#[cfg(feature = "axum")]
+mod axum;
 mod cookie;
 mod csrf;
 mod error;
@@ -18,6 +24,8 @@ mod session;
 mod sessions;
 mod state;
 mod token;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod typed;
 
 pub use crate::cookie::{Attributes, kind};

@@ -130,6 +130,18 @@ impl RequestSession {
         Ok(ResponseHeaders::touched(lines))
     }
 
+    /// Whether the session was asked for.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn is_touched(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
+    /// Whether what is to be said about the session can be said with the next response as well.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn can_wait(&self) -> bool {
+        self.0.lock().as_ref().is_none_or(|state| state.can_wait())
+    }
+
     fn handle(&self) -> Session<()> {
         Session { inner: Arc::clone(&self.0), content: PhantomData }
     }
@@ -165,7 +177,7 @@ pub struct ResponseHeaders {
 }
 
 impl ResponseHeaders {
-    fn touched(set_cookie: Vec<String>) -> Self {
+    pub(crate) fn touched(set_cookie: Vec<String>) -> Self {
         Self { set_cookie, is_touched: true }
     }
 

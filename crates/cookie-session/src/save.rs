@@ -25,8 +25,8 @@ impl Shared {
     ) -> Result<(State, Vec<String>)> {
         let now = self.clock.now();
         let is_saved = self.is_to_be_saved(&state)?;
-        if is_saved {
-            // Before anything is written down that cannot be taken back.
+        if is_saved && self.generations.mode.store().is_some() {
+            // Whether it fits, before anything is written down that cannot be taken back.
             self.seal(&mut state.clone(), now)?;
         }
         self.end(&mut state).await?;

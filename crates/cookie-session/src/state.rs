@@ -178,6 +178,15 @@ impl State {
             || !self.ended.is_empty()
     }
 
+    /// Whether the next request could do all of that as well: nothing was changed by this one.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn can_wait(&self) -> bool {
+        self.change() != Change::Asked
+            && !self.is_removed
+            && self.ended_user.is_none()
+            && self.ended.is_empty()
+    }
+
     /// What was changed is saved.
     pub(crate) fn settle(&mut self) {
         self.came_content.clone_from(&self.content);

@@ -127,7 +127,7 @@ pub(super) fn time(name: &str, ours: &timing::Measured, bar: Bar) -> Row {
     }
 }
 
-fn nanos(nanos: f64) -> String {
+pub(super) fn nanos(nanos: f64) -> String {
     match nanos {
         large if large >= 10_000.0 => format!("{:.1} us", large / 1_000.0),
         _ => format!("{nanos:.1} ns"),

@@ -8,6 +8,7 @@ mod redis;
 mod redis_processes;
 mod ring;
 mod session;
+mod session_axum;
 mod session_request;
 pub(crate) mod torture;
 mod zipf;
@@ -63,6 +64,7 @@ pub(crate) const LINES: &[Line] = lines! {
     "expired" "1,000 tasks on one expired key" |s| torture::run("one_expired_key", s);
     "ring" "lookups and changes of the hash ring, against other rings" ring::run;
     "session" "sealing and opening a session of 512 bytes, against cookie's PrivateJar" session::run;
+    "session-axum" "requests with a session of 512 bytes, against axum without and with PrivateCookieJar" session_axum::run;
     "session-request" "what a session costs a request, untouched, read, and checked in memory" session_request::run;
     "processes" "4 processes on the file backend" processes::run;
     "redis" "hits and groups on Redis, against the bare client" redis::run;

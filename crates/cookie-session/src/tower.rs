@@ -1,0 +1,212 @@
+//! The layer for Tower: for axum, and whatever else is made of services of HTTP.
+//!
+//! It takes part in three moments of a request. Before the handler it notes the cookies, and reads
+//! none. When the handler has answered, before anything is sent, it commits the session, whatever the
+//! status: then the headers of the session are added. If that fails, the handler's answer is not true,
+//! and goes no further: the response is the [status](crate::Error::status) of the error, without a
+//! body, and with the cookie left as it is.
+//!
+//! A handler that panics or is dropped commits nothing. So a layer that turns panics into responses
+//! belongs around this one, not inside.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::header::{
+    CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER, SET_COOKIE,
+    VARY,
+};
+use http::{Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::answer::{self, Caching};
+use crate::{Error, ErrorKind, RequestSession, ResponseHeaders, Result, Sessions};
+
+/// Puts the [`RequestSession`] of each request into its extensions, and commits it at the end.
+///
+/// ```
+/// use cookie_session::tower::SessionLayer;
+/// use cookie_session::{Error, KeyRing, RequestSession, RootKey, SessionOptions, Sessions};
+/// use http::{Request, Response};
+/// use tower_layer::Layer;
+/// use tower_service::Service;
+/// # fn service_fn<F>(f: F) -> ServiceFn<F> { ServiceFn(f) }
+/// # struct ServiceFn<F>(F);
+/// # impl<F: FnMut(R) -> U, R, T, E, U: Future<Output = Result<T, E>>> Service<R> for ServiceFn<F> {
+/// #     type Response = T;
+/// #     type Error = E;
+/// #     type Future = U;
+/// #     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), E>> { Ok(()).into() }
+/// #     fn call(&mut self, request: R) -> U { (self.0)(request) }
+/// # }
+///
+/// async fn count(request: Request<String>) -> Result<Response<String>, Error> {
+///     let session = request.extensions().get::<RequestSession>().unwrap().session().await?;
+///     let visits = session.get::<u64>("visits")?.unwrap_or(0) + 1;
+///     session.insert("visits", &visits)?;
+///     Ok(Response::new(format!("visit {visits}")))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let sessions = Sessions::new(KeyRing::new(RootKey::generate()?), SessionOptions::new())?;
+/// let mut service = SessionLayer::new(sessions).layer(service_fn(count));
+///
+/// let response = service.call(Request::new(String::new())).await?;
+/// assert_eq!(response.body(), "visit 1");
+/// assert!(response.headers()["set-cookie"].to_str().unwrap().starts_with("__Host-session="));
+/// assert_eq!(response.headers()["vary"], "cookie");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SessionLayer {
+    sessions: Sessions,
+}
+
+impl SessionLayer {
+    /// For these sessions.
+    #[must_use]
+    pub fn new(sessions: Sessions) -> Self {
+        Self { sessions }
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService { inner, sessions: self.sessions.clone() }
+    }
+}
+
+/// A service whose requests have sessions: what [`SessionLayer`] makes of one.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
+    ResponseBody: Default,
+{
+    type Response = Response<ResponseBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResponseBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        let session = arrive(&self.sessions, request.headers());
+        request.extensions_mut().insert(session.clone());
+        ResponseFuture { handler: self.inner.call(request), session, ending: None }
+    }
+}
+
+/// HTTP/2 may send a `Cookie` header for each cookie.
+fn arrive(sessions: &Sessions, headers: &HeaderMap) -> RequestSession {
+    let mut cookies = headers.get_all(COOKIE).iter().cloned();
+    match (cookies.next(), cookies.next()) {
+        (first, None) => sessions.request(first),
+        (first, second) => {
+            sessions.request(first.into_iter().chain(second).chain(cookies).collect::<Vec<_>>())
+        }
+    }
+}
+
+pin_project! {
+    /// The response of a [`SessionService`].
+    pub struct ResponseFuture<F, B> {
+        #[pin]
+        handler: F,
+        session: RequestSession,
+        ending: Option<Ending<B>>,
+    }
+}
+
+/// The handler has answered, and its session is being committed.
+struct Ending<B> {
+    response: Option<Response<B>>,
+    commit: Pin<Box<dyn Future<Output = Result<ResponseHeaders>> + Send>>,
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let ending = match this.ending {
+            Some(ending) => ending,
+            None => {
+                let response = ready!(this.handler.poll(cx))?;
+                if !this.session.is_touched() {
+                    return Poll::Ready(Ok(response));
+                }
+                let (session, status) = (this.session.clone(), response.status().as_u16());
+                let commit = Box::pin(async move { answer::commit(&session, status).await });
+                this.ending.insert(Ending { response: Some(response), commit })
+            }
+        };
+        let committed = ready!(ending.commit.as_mut().poll(cx));
+        let mut response = ending.response.take().unwrap_or_default();
+        if let Err(error) = committed.and_then(|headers| add(&headers, response.headers_mut())) {
+            response = refusal(&error);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+fn add(headers: &ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
+    let bytes = |value| HeaderValue::as_bytes(value);
+    let caching = Caching::of(
+        headers,
+        to.get_all(VARY).iter().map(bytes),
+        to.get_all(CACHE_CONTROL).iter().map(bytes),
+    );
+    for line in headers.set_cookie() {
+        let mut value = HeaderValue::from_str(line).map_err(no_header)?;
+        value.set_sensitive(true);
+        to.append(SET_COOKIE, value);
+    }
+    if caching.vary {
+        to.append(VARY, HeaderValue::from_static("cookie"));
+    }
+    if let Some(value) = caching.cache_control {
+        to.insert(CACHE_CONTROL, HeaderValue::from_static(value));
+    }
+    Ok(())
+}
+
+fn no_header(source: InvalidHeaderValue) -> Error {
+    Error::caused(ErrorKind::Encode, "the cookie cannot be written into a header", source)
+}
+
+/// The response to a request that failed for its session.
+pub(crate) fn refusal<B: Default>(error: &Error) -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.status_mut() =
+        StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
