@@ -316,7 +316,7 @@ mod tests {
         let ring = KeyRing::new(key.clone());
         let keys = keys(&ring);
         let token = keys.seal(b"x").unwrap();
-        let mut open_as = |states: &[(KeyState, &RootKey)]| {
+        let open_as = |states: &[(KeyState, &RootKey)]| {
             let states = states.iter().map(|(state, key)| (*state, RootKey::clone(key)));
             ring.replace(&KeyRing::from_keys(states).unwrap());
             keys.open(token.as_bytes(), MAX_CHARS).map(|opened| opened.retiring)

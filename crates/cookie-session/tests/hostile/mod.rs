@@ -9,21 +9,21 @@ use cookie_session::{Attributes, KeyRing, RootKey};
 const KEY: &str = "csk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8My8r";
 
 /// A cookie that may travel in up to three.
-pub fn sealer() -> Sealer {
+pub(crate) fn sealer() -> Sealer {
     let ring = KeyRing::new(KEY.parse::<RootKey>().unwrap());
     let attributes = Attributes::host("s").unwrap().with_chunks(3).unwrap();
     Sealer::new(&ring, attributes.into(), "session", "example.org").unwrap()
 }
 
 /// Nothing opens but what was sealed, whatever was done to it.
-pub fn check_open(sealer: &Sealer, sealed: &str, token: &[u8]) {
+pub(crate) fn check_open(sealer: &Sealer, sealed: &str, token: &[u8]) {
     if sealer.open(token).is_ok() {
         assert_eq!(token, sealed.as_bytes());
     }
 }
 
 /// The tokens in headers of any bytes are those that a plain reading of RFC 6265 finds.
-pub fn check_headers(sealer: &Sealer, headers: &[Vec<u8>]) {
+pub(crate) fn check_headers(sealer: &Sealer, headers: &[Vec<u8>]) {
     let lines: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
     let found = sealer.texts(&lines);
     let cookies: Vec<(&[u8], &[u8])> =
