@@ -133,13 +133,13 @@ impl RequestSession {
     /// Whether the session was asked for.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_touched(&self) -> bool {
-        self.0.lock().is_some()
+        self.0.state.get().is_some()
     }
 
     /// Whether what is to be said about the session can be said with the next response as well.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn can_wait(&self) -> bool {
-        self.0.lock().as_ref().is_none_or(|state| state.can_wait())
+        self.0.state.get().is_none() || self.0.with(|state| state.can_wait())
     }
 
     fn handle(&self) -> Session<()> {
@@ -200,13 +200,14 @@ impl ResponseHeaders {
     /// cookie is never for all.
     #[must_use]
     pub fn cache_control(&self, present: Option<&str>) -> Option<&'static str> {
+        // A shared cache may keep what is `no-cache`, and with it the cookie.
+        let private: &[&str] = match self.set_cookie.is_empty() {
+            true => &["no-store", "private", "no-cache"],
+            false => &["no-store", "private"],
+        };
         let is_private = present.is_some_and(|present| {
             let mut directives = present.split(',').map(str::trim);
-            directives.any(|one| {
-                ["no-store", "private", "no-cache"]
-                    .iter()
-                    .any(|private| one.eq_ignore_ascii_case(private))
-            })
+            directives.any(|one| private.iter().any(|name| one.eq_ignore_ascii_case(name)))
         });
         (self.is_touched && !is_private).then_some("no-store")
     }

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example sqlite --features tokio`
 
+#![expect(clippy::print_stdout, reason = "this is a program for a terminal")]
+
 mod store;
 
 use cookie_session::generation::Generations;
