@@ -1,5 +1,5 @@
 //! The middleware for actix-web, and its extractors: handlers take the [`Session`] as an argument, and
-//! fail with the [`Error`](crate::Error).
+//! fail with the [`Error`].
 //!
 //! To take a session as an argument is to ask for it: now its cookie is opened. A handler that may not
 //! need it takes the [`RequestSession`], and asks that.

@@ -48,6 +48,7 @@ fn joined<'h>(values: impl Iterator<Item = &'h [u8]>) -> String {
 }
 
 /// What the client is told. What the application did wrong is for the log.
+#[cfg(any(feature = "axum", feature = "actix"))]
 pub(crate) fn text(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Conflict => "another request changed the session at the same time; try again\n",
@@ -74,6 +75,7 @@ pub(crate) fn report(error: &Error) {
 }
 
 /// The request came past the layer, or the middleware.
+#[cfg(any(feature = "axum", feature = "actix"))]
 pub(crate) fn no_layer(what: &str) -> Error {
     Error::new(ErrorKind::Refused, format!("this route has no sessions: put {what} around it"))
 }

@@ -44,7 +44,7 @@ impl Generation {
 /// Every key is a [field](Key::field) of a group that names the scope and the application, so that
 /// applications can share a store. Keys hold no secret.
 ///
-/// Any [`Counter`](dogpile_core::Counter) is one in an [`OverCounter`]. The contract is tested by
+/// Any [`Counter`](dogpile_core::Counter) is one in an [`OverCounter`](super::OverCounter). The contract is tested by
 /// `generation_suite!` of `dogpile-conformance`.
 pub trait GenerationStore: fmt::Debug + Send + Sync {
     /// The generations under some keys.

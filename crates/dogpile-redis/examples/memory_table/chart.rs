@@ -74,12 +74,26 @@ pub(crate) fn text(rows: &[Row], items: usize) -> String {
     out
 }
 
+/// `1100000` as `1,100,000`.
+fn in_thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 pub(crate) fn svg(rows: &[Row], items: usize) -> String {
     const LEFT: f64 = 300.0;
     const SCALE: f64 = 3.6;
     const LINE: f64 = 26.0;
     const TOP: f64 = 62.0;
     let (width, height) = (LEFT + 100.0 * SCALE + 140.0, TOP + rows.len() as f64 * LINE + 16.0);
+    let items = in_thousands(items);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
