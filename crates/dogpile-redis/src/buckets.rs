@@ -28,7 +28,7 @@ pub struct Buckets {
     size: NonZeroU64,
 }
 
-const HUNDRED: NonZeroU64 = NonZeroU64::new(100).unwrap();
+const HUNDRED: NonZeroU64 = NonZeroU64::MIN.saturating_add(99);
 
 impl Buckets {
     /// Buckets of a hundred entries, whose groups begin with this name.

@@ -71,11 +71,6 @@ impl<V: Clone + Send + Sync + 'static> Memory<V> {
     /// assert_eq!(megabyte.weight(), 0);
     /// ```
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        clippy::missing_panics_doc,
-        reason = "options can be built once both capacities are set"
-    )]
     pub fn weighted(
         capacity: u64,
         weigh: impl Fn(Key<'_>, &V) -> u64 + Send + Sync + 'static,
@@ -89,11 +84,16 @@ impl<V: Clone + Send + Sync + 'static> Memory<V> {
             .estimated_items_capacity(guess)
             .weight_capacity(capacity)
             .shards(parts)
-            .build()
-            .expect("both capacities are set");
+            .build();
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let cache = match options {
+            Ok(options) => Cache::with_options(options, StoredWeight, hasher, lifecycle),
+            // Options lack nothing once both capacities are set; the library's own number of parts
+            // would do as well.
+            Err(_) => Cache::with(guess, capacity, StoredWeight, hasher, lifecycle),
+        };
         Self(Arc::new(Inner {
-            cache: Cache::with_options(options, StoredWeight, hasher, lifecycle),
+            cache,
             weigh: Some(Box::new(weigh)),
             heaviest: (capacity / 10).clamp(1, u64::from(u32::MAX)),
         }))
