@@ -6,6 +6,7 @@ mod lines;
 mod peers;
 mod report;
 mod timing;
+mod worker;
 
 use std::error::Error;
 use std::process::ExitCode;

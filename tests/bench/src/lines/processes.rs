@@ -2,9 +2,8 @@
 
 use std::error::Error;
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use serde_json::json;
 use super::Measured;
 use crate::arguments::Settings;
 use crate::report::{Bar, Row};
+use crate::worker::Worker;
 
 const PROCESSES: usize = 4;
 const TASKS: usize = 8;
@@ -37,10 +37,10 @@ fn rows_of(what: &str, rounds: usize) -> Result<Row, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut workers = Vec::new();
     for _ in 0..PROCESSES {
-        workers.push(Worker::start(folder.path())?);
+        workers.push(Worker::start(&[folder.path()])?);
     }
     if what == EXPIRED {
-        Worker::round(&mut workers[..1], what)?;
+        ask_all(&mut workers[..1], what)?;
     }
     let mut created = Vec::new();
     for round in 0..rounds {
@@ -49,7 +49,7 @@ fn rows_of(what: &str, rounds: usize) -> Result<Row, Box<dyn Error>> {
             std::thread::sleep(EXPIRY + Duration::from_millis(10));
         }
         let key = if what == EXPIRED { what.to_owned() } else { format!("{what} {round}") };
-        Worker::round(&mut workers, &key)?;
+        ask_all(&mut workers, &key)?;
         created.push(creations(folder.path())? - before);
     }
     let exactly_one = created.iter().filter(|&&creations| creations == 1).count();
@@ -71,52 +71,16 @@ fn creations(folder: &Path) -> std::io::Result<u64> {
     }
 }
 
-/// A process, told keys line by line; it answers a line when all its tasks have the value.
-struct Worker {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Worker {
-    fn start(folder: &Path) -> Result<Self, Box<dyn Error>> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("--process")
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let input = child.stdin.take().ok_or("the process has no input")?;
-        let output = child.stdout.take().ok_or("the process has no output")?;
-        let mut worker = Self { child, input, output: BufReader::new(output) };
-        worker.answer()?;
-        Ok(worker)
-    }
-
-    /// Tells all of them a key at once, and waits for all.
-    fn round(workers: &mut [Self], key: &str) -> Result<(), Box<dyn Error>> {
-        for worker in &mut *workers {
-            writeln!(worker.input, "{key}")?;
-            worker.input.flush()?;
-        }
-        workers.iter_mut().try_for_each(Self::answer)
-    }
-
-    fn answer(&mut self) -> Result<(), Box<dyn Error>> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        match line.trim_end() {
-            "done" => Ok(()),
-            other => Err(format!("a process failed: {other}").into()),
+/// Tells all of them a key at once, and waits until all tasks of all have the value.
+fn ask_all(workers: &mut [Worker], key: &str) -> Result<(), Box<dyn Error>> {
+    workers.iter_mut().try_for_each(|worker| worker.tell(key))?;
+    for worker in workers {
+        match worker.answer()?.as_str() {
+            "done" => {}
+            other => return Err(format!("a process failed: {other}").into()),
         }
     }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    Ok(())
 }
 
 /// What each of the processes does.

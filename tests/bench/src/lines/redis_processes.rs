@@ -1,8 +1,6 @@
 //! Four processes, each this program again, that share a Redis.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dogpile_cache::{Event, Key, Observe, Region, codec::MsgPack};
@@ -16,6 +14,7 @@ use super::redis::Server;
 use crate::arguments::Settings;
 use crate::report::{Bar, Row};
 use crate::timing::quantile;
+use crate::worker::Worker;
 
 const PROCESSES: usize = 4;
 const TASKS: usize = 250;
@@ -44,7 +43,7 @@ fn missing(
             sleep_ms: 50,
             ..Asked::default()
         };
-        let answers = Worker::ask_all(&mut workers, &asked)?;
+        let answers = ask_all(&mut workers, &asked)?;
         last.push(answers.iter().map(|answer| answer.ms).fold(0.0, f64::max));
         creations.push(created(counts, &asked.key)?);
     }
@@ -81,16 +80,16 @@ fn killed(
             lease_ms: 1_000,
             ..Asked::default()
         };
-        leader.tell(&stuck)?;
+        leader.tell(&stuck.line())?;
         while created(counts, &key)? == 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
         let asked = Asked { sleep_ms: 50, tasks: TASKS, ..stuck };
-        workers.iter_mut().try_for_each(|worker| worker.tell(&asked))?;
+        workers.iter_mut().try_for_each(|worker| worker.tell(&asked.line()))?;
         std::thread::sleep(Duration::from_millis(200));
-        leader.child.kill()?;
+        leader.kill()?;
         let began = Instant::now();
-        workers.iter_mut().try_for_each(|worker| worker.answer().map(drop))?;
+        workers.iter_mut().try_for_each(|worker| told(worker).map(drop))?;
         last.push(began.elapsed().as_secs_f64() * 1000.0);
         creations.push(created(counts, &key)? - 1);
     }
@@ -119,7 +118,7 @@ fn slow(
         lease_ms: 1_000,
         ..Asked::default()
     };
-    let answers = Worker::ask_all(&mut workers, &asked)?;
+    let answers = ask_all(&mut workers, &asked)?;
     let last = answers.iter().map(|answer| answer.ms).fold(0.0, f64::max);
     let name =
         format!("Redis, {seconds} s creator on {PROCESSES} processes, lease of 1 s: creations");
@@ -131,16 +130,16 @@ fn stale(server: &Server, settings: Settings) -> Result<Row, Box<dyn Error>> {
     let rounds = if settings.quick { 1 } else { 5 };
     let mut creator = start(server, 1)?.remove(0);
     let old = Asked { key: "stale".into(), tasks: 1, ..Asked::default() };
-    creator.tell(&old)?;
-    creator.answer()?;
+    creator.tell(&old.line())?;
+    told(&mut creator)?;
     std::thread::sleep(Duration::from_millis(50));
-    creator.tell(&Asked { expires_ms: 20, sleep_ms: 3_000, ..old.clone() })?;
+    creator.tell(&Asked { expires_ms: 20, sleep_ms: 3_000, ..old.clone() }.line())?;
     std::thread::sleep(Duration::from_millis(100));
     let mut times = Vec::new();
     for _ in 0..rounds {
         let mut fresh = start(server, 1)?.remove(0);
-        fresh.tell(&Asked { expires_ms: 20, ..old.clone() })?;
-        let answer = fresh.answer()?;
+        fresh.tell(&Asked { expires_ms: 20, ..old.clone() }.line())?;
+        let answer = told(&mut fresh)?;
         if answer.outcome != "stale" {
             return Err(format!("a stale value was expected, and it was {}", answer.outcome).into());
         }
@@ -221,54 +220,19 @@ struct Told {
     outcome: String,
 }
 
-struct Worker {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
 fn start(server: &Server, count: usize) -> Result<Vec<Worker>, Box<dyn Error>> {
-    (0..count).map(|_| Worker::start(server)).collect()
+    (0..count).map(|_| Worker::start(&["redis", &server.url])).collect()
 }
 
-impl Worker {
-    fn start(server: &Server) -> Result<Self, Box<dyn Error>> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--process", "redis", &server.url])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let input = child.stdin.take().ok_or("the process has no input")?;
-        let output = child.stdout.take().ok_or("the process has no output")?;
-        let mut worker = Self { child, input, output: BufReader::new(output) };
-        worker.answer()?;
-        Ok(worker)
-    }
-
-    fn ask_all(workers: &mut [Self], asked: &Asked) -> Result<Vec<Told>, Box<dyn Error>> {
-        workers.iter_mut().try_for_each(|worker| worker.tell(asked))?;
-        workers.iter_mut().map(Self::answer).collect()
-    }
-
-    fn tell(&mut self, asked: &Asked) -> Result<(), Box<dyn Error>> {
-        writeln!(self.input, "{}", asked.line())?;
-        Ok(self.input.flush()?)
-    }
-
-    fn answer(&mut self) -> Result<Told, Box<dyn Error>> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        let (ms, outcome) =
-            line.trim_end().split_once(' ').ok_or_else(|| format!("a process failed: {line}"))?;
-        Ok(Told { ms: ms.parse()?, outcome: outcome.to_owned() })
-    }
+fn ask_all(workers: &mut [Worker], asked: &Asked) -> Result<Vec<Told>, Box<dyn Error>> {
+    workers.iter_mut().try_for_each(|worker| worker.tell(&asked.line()))?;
+    workers.iter_mut().map(told).collect()
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn told(worker: &mut Worker) -> Result<Told, Box<dyn Error>> {
+    let line = worker.answer()?;
+    let (ms, outcome) = line.split_once(' ').ok_or_else(|| format!("a process failed: {line}"))?;
+    Ok(Told { ms: ms.parse()?, outcome: outcome.to_owned() })
 }
 
 /// What happened last.
