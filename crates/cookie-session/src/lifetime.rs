@@ -46,6 +46,13 @@ impl Lifetime {
         header.idle_until = now.plus(self.idle).min(header.absolute_until);
     }
 
+    /// Holds a token to these lifetimes, where it was sealed for longer ones.
+    pub(crate) fn limit(&self, header: &mut Header) {
+        header.absolute_until = header.absolute_until.min(header.started.plus(self.absolute));
+        header.idle_until =
+            header.idle_until.min(header.issued.plus(self.idle)).min(header.absolute_until);
+    }
+
     /// Whether a token is so old that it is to be sealed anew for its idle time.
     pub(crate) fn is_due(&self, header: &Header, now: Timestamp) -> bool {
         header.idle_until < header.absolute_until

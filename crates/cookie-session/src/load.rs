@@ -1,6 +1,7 @@
 //! From the cookies of a request to its session.
 
 use std::fmt;
+use std::time::Duration;
 
 use dogpile_core::{Key, Timestamp};
 
@@ -24,7 +25,12 @@ enum Refused {
 }
 
 impl Shared {
-    pub(crate) async fn load(&self, cookies: &dyn CookieHeaders) -> Result<State> {
+    /// A session that was compared with the store less than `recheck_every` ago is not compared again.
+    pub(crate) async fn load(
+        &self,
+        cookies: &dyn CookieHeaders,
+        recheck_every: Duration,
+    ) -> Result<State> {
         let now = self.clock.now();
         let values = cookies.values();
         let candidates = cookie::candidates(values.iter().copied(), &self.attributes);
@@ -34,7 +40,7 @@ impl Shared {
             let opened =
                 candidate.and_then(|candidate| candidate.open(&self.keys)).map_err(Refused::Token);
             let refused = match opened.and_then(|opened| self.read(opened, now)) {
-                Ok(state) => match self.compare(state, now).await? {
+                Ok(state) => match self.compare(state, now, recheck_every).await? {
                     Ok(state) => return Ok(State { came, seen_chunks, ..state }),
                     Err(refused) => refused,
                 },
@@ -51,14 +57,15 @@ impl Shared {
     fn read(&self, opened: Opened, now: Timestamp) -> Result<State, Refused> {
         let retiring = opened.retiring;
         let plaintext = opened.into_plaintext();
-        let (header, content) = Header::read(&plaintext).ok_or(Refused::Header)?;
+        let (mut header, content) = Header::read(&plaintext).ok_or(Refused::Header)?;
         let content = plaintext.slice_ref(content);
+        self.lifetime.limit(&mut header);
         lifetime::judge(&header, now).map_err(Refused::Untimely)?;
         Ok(State {
             exists: true,
             came_valid: true,
-            content: content.clone(),
             came_content: content.clone(),
+            content,
             came_flash: header.flash.clone(),
             is_due: retiring || self.lifetime.is_due(&header, now),
             header,
@@ -67,11 +74,16 @@ impl Shared {
     }
 
     /// Compares the generations of a token with those of the store.
-    async fn compare(&self, mut state: State, now: Timestamp) -> Result<Result<State, Refused>> {
+    async fn compare(
+        &self,
+        mut state: State,
+        now: Timestamp,
+        recheck_every: Duration,
+    ) -> Result<Result<State, Refused>> {
         let generations = &self.generations;
         let Some(store) = generations.mode.store() else { return Ok(Ok(state)) };
         let since_check = state.header.checked.map(|checked| now.since(checked));
-        if since_check.is_some_and(|since| since < generations.recheck_every) {
+        if since_check.is_some_and(|since| since < recheck_every) {
             return Ok(Ok(state));
         }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::sessions::Shared;
-use crate::state::State;
+use crate::state::{Saving, State};
 use crate::{Result, Session, SessionData};
 
 /// The values of the `Cookie` headers of a request, however it keeps them. HTTP/2 may send several.
@@ -118,16 +119,32 @@ impl RequestSession {
     /// because it is not true: answer with the error's [`status`](crate::Error::status), and say
     /// nothing about the cookie.
     pub async fn commit(&self) -> Result<ResponseHeaders> {
-        if self.0.state.get().is_none() {
-            return Ok(ResponseHeaders::default());
+        if let Some(headers) = self.settled() {
+            return Ok(headers);
         }
-        let Some(state) = self.0.with(|state| state.needs_commit().then(|| state.clone())) else {
-            return Ok(ResponseHeaders::touched(Vec::new()));
-        };
+        let state = self.0.with(|state| state.clone());
+        let generations = &self.0.sessions.generations;
+        let was_put_off = state.header.checked.is_some() && !generations.recheck_every.is_zero();
+        if state.is_renewed && was_put_off {
+            // The new id would outlive what ended the old one: the comparison is made now.
+            let compared = self.0.sessions.load(&self.0.cookies, Duration::ZERO).await?;
+            if !compared.came_valid {
+                Saving::TooLate.check(generations.retry_after)?;
+            }
+        }
         // Seldom, and of a size that the future of every request should not have.
         let (saved, lines) = Box::pin(self.0.sessions.save(state, &self.handle())).await?;
         self.0.with(|state| *state = saved);
         Ok(ResponseHeaders::touched(lines))
+    }
+
+    /// The headers, where there is nothing to write down and nothing to seal.
+    pub(crate) fn settled(&self) -> Option<ResponseHeaders> {
+        if self.0.state.get().is_none() {
+            return Some(ResponseHeaders::default());
+        }
+        let needs_commit = self.0.with(|state| state.needs_commit());
+        (!needs_commit).then(|| ResponseHeaders::touched(Vec::new()))
     }
 
     /// Whether the session was asked for.
@@ -150,7 +167,8 @@ impl RequestSession {
 impl Inner {
     async fn load(&self) -> Result<()> {
         if self.state.get().is_none() {
-            let loaded = self.sessions.load(&self.cookies).await?;
+            let loaded =
+                self.sessions.load(&self.cookies, self.sessions.generations.recheck_every).await?;
             self.state.get_or_init(|| Box::new(Mutex::new(loaded)));
         }
         Ok(())

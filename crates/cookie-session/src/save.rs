@@ -27,24 +27,38 @@ impl Shared {
         let is_saved = self.is_to_be_saved(&state)?;
         if is_saved && self.generations.mode.store().is_some() {
             // Whether it fits, before anything is written down that cannot be taken back.
-            self.seal(&mut state.clone(), now)?;
+            self.seal(&mut self.as_begun(&state, now), now)?;
         }
         self.end(&mut state).await?;
         let mut lines = Vec::new();
-        if is_saved {
-            let resolved = self.raise_for_save(&mut state, session, now).await?;
-            if resolved {
-                lines = self.seal(&mut state, now)?;
-                state.is_removed = false;
-            }
-        } else if state.is_unacknowledged {
+        if state.is_unacknowledged && !state.is_changed() {
             self.acknowledge(&state).await;
+        }
+        if is_saved && self.raise_for_save(&mut state, session, now).await? {
+            lines = self.seal(&mut state, now)?;
+            state.is_removed = false;
         }
         if state.is_removed {
             lines = cookie::remove_cookie(&self.attributes, state.seen_chunks);
         }
         state.settle();
         Ok((state, lines))
+    }
+
+    /// The session as long as it is going to be: generations are moments, in milliseconds.
+    fn as_begun(&self, state: &State, now: Timestamp) -> State {
+        let mut later = state.clone();
+        if later.is_new {
+            let header = &mut later.header;
+            if self.generations.mode.is_per_session() {
+                header.session_generation = now.as_millis();
+            }
+            if header.user.is_some() {
+                header.user_generation = header.user_generation.max(now.as_millis());
+            }
+            header.checked = Some(now);
+        }
+        later
     }
 
     fn is_to_be_saved(&self, state: &State) -> Result<bool> {
@@ -103,7 +117,20 @@ impl Shared {
         if state.is_changed() && self.generations.mode.monotonic().is_some() {
             return self.advance(state, session, now).await;
         }
-        Ok(true)
+        Ok(self.is_newest(state).await)
+    }
+
+    /// Whether a token that is sealed for its clocks alone is still the newest of its session: it must
+    /// not take the place of one that another request was given meanwhile.
+    async fn is_newest(&self, state: &State) -> bool {
+        let Some(store) = self.generations.mode.monotonic() else { return true };
+        let expected = match state.saving {
+            Saving::InPlaceOf(present) => present,
+            _ => state.header.session_generation,
+        };
+        let row = self.row(&state.header.id);
+        let rows = self.ask(store.read(&[Key::field(&self.scopes.session, &row)])).await;
+        rows.is_ok_and(|rows| matches!(rows[..], [Some(kept)] if kept.number == expected))
     }
 
     /// Begins the generations of a session that has a new id.
@@ -128,8 +155,10 @@ impl Shared {
                 None => self.start(key, now, Timestamp::MAX).await?,
             };
         }
-        // The floor may be ahead of the clock.
-        header.started = header.started.max(Timestamp::from_millis(floor));
+        // The floor may be ahead of the clock. What was only renewed is not lifted over it.
+        if header.checked.is_none() {
+            header.started = header.started.max(Timestamp::from_millis(floor));
+        }
         if self.generations.mode.is_per_session() {
             let row = self.row(&header.id);
             let key = Key::field(&self.scopes.session, &row);
@@ -172,6 +201,8 @@ impl Shared {
                     state.header.session_generation = expected + 1;
                     return Ok(true);
                 }
+                // Nobody asked for it: what the other request saved stands.
+                Advance::Conflict(_) if state.change() == Change::Unasked => return Ok(false),
                 Advance::Conflict(Some(present)) => overtaken = Some(present.number),
                 Advance::Conflict(None) => {
                     return Saving::TooLate.check(self.generations.retry_after).map(|()| false);

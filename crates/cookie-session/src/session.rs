@@ -84,11 +84,17 @@ impl<T> Session<T> {
 
     /// Ends the session, logging out its user: the cookie is removed, and where the server keeps a
     /// generation per session, no copy of it is accepted any more.
+    ///
+    /// It is written down when the request is committed, before anything else: a handler that panics or
+    /// is dropped ends nothing.
     pub fn destroy(&self) {
         self.change(State::destroy);
     }
 
     /// Ends all sessions of its user, this one among them.
+    ///
+    /// It is written down when the request is committed, before anything else: a handler that panics or
+    /// is dropped ends nothing. [`Sessions::end_user`](crate::Sessions::end_user) does it at once.
     ///
     /// # Errors
     /// Of the kind [`Refused`](ErrorKind::Refused) if the sessions are
@@ -101,6 +107,9 @@ impl<T> Session<T> {
 
     /// Ends all other sessions of its user, as is right after a change of the password. This one
     /// gets a new id.
+    ///
+    /// It is written down when the request is committed, before anything else: a handler that panics or
+    /// is dropped ends nothing. [`Sessions::end_user`](crate::Sessions::end_user) does it at once.
     ///
     /// # Errors
     /// As for [`log_out_everywhere`](Self::log_out_everywhere), and of the kind

@@ -154,17 +154,27 @@ where
                 if !this.session.is_touched() {
                     return Poll::Ready(Ok(response));
                 }
+                // Most requests only read, and need no future for that.
+                if let Some(headers) = this.session.settled() {
+                    return Poll::Ready(Ok(answered(response, Ok(headers))));
+                }
                 let (session, status) = (this.session.clone(), response.status().as_u16());
                 let commit = Box::pin(async move { answer::commit(&session, status).await });
                 this.ending.insert(Ending { response: Some(response), commit })
             }
         };
         let committed = ready!(ending.commit.as_mut().poll(cx));
-        let mut response = ending.response.take().unwrap_or_default();
-        if let Err(error) = committed.and_then(|headers| add(&headers, response.headers_mut())) {
-            response = refusal(&error);
-        }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(answered(ending.response.take().unwrap_or_default(), committed)))
+    }
+}
+
+fn answered<B: Default>(
+    mut response: Response<B>,
+    committed: Result<ResponseHeaders>,
+) -> Response<B> {
+    match committed.and_then(|headers| add(&headers, response.headers_mut())) {
+        Ok(()) => response,
+        Err(error) => refusal(&error),
     }
 }
 

@@ -6,7 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use cookie_session::{Attributes, ErrorKind, Session};
+use cookie_session::{Attributes, ErrorKind, KeyRing, RootKey, Session};
+use dogpile_conformance::ManualClock;
+use dogpile_core::{Clock, SystemClock};
 use support::{ABSOLUTE, Browser, IDLE, Server, count, read};
 
 const MS: Duration = Duration::from_millis(1);
@@ -140,4 +142,24 @@ async fn the_browser_is_told_to_keep_the_cookie_as_long_as_the_session() {
     let strict = Attributes::host("session").unwrap().with_same_site_strict();
     let strict = Server::with_options(|options| options.with_cookie(strict));
     assert!(line(&strict).await.ends_with("; SameSite=Strict"));
+}
+
+#[tokio::test]
+async fn shorter_lifetimes_bind_what_was_sealed_for_longer_ones() {
+    let keys = KeyRing::new(RootKey::generate().unwrap());
+    let clock = ManualClock::at(SystemClock.now());
+    let within = |idle: Duration, absolute: Duration| {
+        Server::build(keys.clone(), clock.clone(), |options| {
+            options.with_idle(idle).with_absolute(absolute)
+        })
+    };
+    let (hour, day) = (Duration::from_secs(3_600), Duration::from_secs(86_400));
+    let mut browser = Browser::new();
+    within(day, 30 * day).visit(&mut browser, count).await.unwrap();
+    clock.advance(hour);
+    for (idle, absolute, read_there) in [(day, day, Some(1)), (hour, day, None), (hour, hour, None)]
+    {
+        let server = within(idle, absolute);
+        assert_eq!(server.visit(&mut browser.clone(), read).await.unwrap(), read_there);
+    }
 }

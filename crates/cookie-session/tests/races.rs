@@ -7,10 +7,10 @@ mod support;
 use std::time::Duration;
 
 use cookie_session::generation::{Generations, MemoryStore, Resolution};
-use cookie_session::{Error, ErrorKind, RequestSession, ResponseHeaders, Result, Session};
+use cookie_session::{Error, ErrorKind, Flash, RequestSession, ResponseHeaders, Result, Session};
 use dogpile_conformance::Subject;
 use support::store::{Shaky, Trouble};
-use support::{Browser, Server, count, read};
+use support::{Browser, IDLE, Server, count, read};
 
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -218,4 +218,45 @@ async fn of_many_requests_at_once_one_saves() {
         server.visit(&mut browser, async |_: Session| Ok(())).await.unwrap();
     }
     assert_eq!(server.visit(&mut browser, read).await.unwrap(), Some(21));
+}
+
+#[tokio::test]
+async fn a_request_that_comes_late_and_is_sealed_anew_ends_the_cookie_before_it() {
+    let (server, mut browser) = (monotonic(), Browser::new());
+    server.visit(&mut browser, count).await.unwrap();
+    let copy = browser.clone();
+    server.visit(&mut browser, count).await.unwrap();
+    server.clock.advance(IDLE / 10);
+    let before = browser.clone();
+    assert_eq!(server.visit(&mut browser, read).await.unwrap(), Some(2));
+    assert_ne!(browser, before, "it is due");
+    assert_eq!(server.visit(&mut copy.clone(), read).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_token_sealed_for_its_clocks_takes_the_place_of_no_newer_one() {
+    let server = monotonic();
+    let mut browser = with_count(&server).await;
+    server.clock.advance(IDLE / 10);
+    let request = server.arrive(&browser);
+    read(request.session().await.unwrap()).await.unwrap();
+    // Meanwhile another request is answered, with a newer generation.
+    server.visit(&mut browser, count).await.unwrap();
+    assert!(request.commit().await.unwrap().set_cookie().is_empty());
+    assert_eq!(server.visit(&mut browser, count).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn messages_that_two_requests_take_are_no_conflict() {
+    let server = monotonic();
+    let mut browser = with_count(&server).await;
+    let flash = async |session: Session| session.flash(Flash::new("info", "saved"));
+    server.visit(&mut browser, flash).await.unwrap();
+    let (one, two) = (server.arrive(&browser), server.arrive(&browser));
+    for request in [&one, &two] {
+        assert_eq!(request.session().await.unwrap().take_flashes().len(), 1);
+    }
+    browser.receive(two.commit().await.unwrap().set_cookie());
+    assert!(one.commit().await.unwrap().set_cookie().is_empty());
+    assert_eq!(server.visit(&mut browser, count).await.unwrap(), 2);
 }

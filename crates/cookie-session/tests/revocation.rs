@@ -254,3 +254,43 @@ async fn a_token_of_one_mode_does_not_slip_through_another() {
     }
     assert!(!is_accepted(&server(Generations::per_session(store)), &per_user).await);
 }
+
+#[tokio::test]
+async fn a_comparison_that_was_put_off_is_made_before_a_new_id() {
+    const LATE: Duration = Duration::from_secs(10);
+    for generations in per_session().into_iter().take(2) {
+        let server = Server::with(generations.with_recheck_every(LATE));
+        for everywhere in [false, true] {
+            let mut browser = logged_in(&server).await;
+            let copy = browser.clone();
+            match everywhere {
+                true => server.sessions.end_user("Ada").await.unwrap(),
+                false => server.visit(&mut browser, log_out).await.unwrap(),
+            }
+            server.clock.advance(LATE / 2);
+            let renew = async |session: Session| session.renew();
+            let elsewhere = async |session: Session| session.log_out_elsewhere();
+            for error in [
+                server.visit(&mut copy.clone(), renew).await.unwrap_err(),
+                server.visit(&mut copy.clone(), elsewhere).await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::Conflict);
+            }
+            server.clock.advance(LATE);
+            assert!(!is_accepted(&server, &copy).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_lifts_no_session_over_the_end_of_all() {
+    for generations in per_session() {
+        let server = Server::with(generations);
+        let mut browser = logged_in(&server).await;
+        let request = server.arrive(&browser);
+        request.session().await.unwrap().renew().unwrap();
+        server.sessions.end_all().await.unwrap();
+        browser.receive(request.commit().await.unwrap().set_cookie());
+        assert!(!is_accepted(&server, &browser).await);
+    }
+}

@@ -4,6 +4,7 @@
 
 mod support;
 
+use cookie_session::generation::{Generations, MemoryStore};
 use cookie_session::{ErrorKind, Flash};
 use support::{Browser, IDLE, Server, count, log_out, read};
 
@@ -242,4 +243,31 @@ async fn messages_keep_their_order_and_wait_for_whoever_asks() {
         .await
         .unwrap();
     assert_eq!(browser, before);
+}
+
+#[tokio::test]
+async fn what_fits_without_its_generations_alone_is_told_before_the_store_is_changed() {
+    let server = Server::with(Generations::per_session(MemoryStore::new()));
+    let mut browser = Browser::new();
+    server.visit(&mut browser, async |session| session.log_in("Ada")).await.unwrap();
+    let mut refused = 0;
+    for length in 2_900..3_000 {
+        let (mut copy, mut next) = (browser.clone(), browser.clone());
+        let outcome = server
+            .visit(&mut next, async |session| {
+                session.log_in("Ada")?;
+                session.insert("text", &"x".repeat(length))
+            })
+            .await;
+        match outcome {
+            Ok(()) => browser = next,
+            Err(error) => {
+                refused += 1;
+                assert_eq!(error.kind(), ErrorKind::TooLarge);
+                let user = server.visit(&mut copy, async |session| Ok(session.user()));
+                assert_eq!(user.await.unwrap().as_deref(), Some("Ada"), "length {length}");
+            }
+        }
+    }
+    assert!((1..100).contains(&refused), "{refused}");
 }

@@ -1,13 +1,11 @@
 //! The command line of the applications.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cookie_session::generation::{Generations, MemoryStore, MonotonicStore};
-use cookie_session::{Attributes, KeyRing, RootKey, SessionOptions, Sessions};
+use cookie_session::{Attributes, KeyFile, KeyRing, RootKey, SessionOptions, Sessions};
 
 use super::sqlite::SqliteStore;
 
@@ -110,32 +108,13 @@ impl Options {
     fn keys(&self) -> Result<KeyRing, Failure> {
         let Some(file) = &self.key_file else { return Ok(KeyRing::new(RootKey::generate()?)) };
         if !file.exists() {
-            make_key_file(file)
-                .map_err(|error| format!("cannot make {}: {error}", file.display()))?;
+            match KeyFile::new(file).create() {
+                Err(_) if file.exists() => {} // Another process was faster.
+                made => _ = made?,
+            }
         }
         Ok(KeyRing::from_file(file)?)
     }
-}
-
-/// For its owner only. Of two processes that begin at once, both then read the one that is there.
-fn make_key_file(file: &Path) -> Result<(), Failure> {
-    let mut new = file.as_os_str().to_owned();
-    new.push(format!(".{}.new", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let key = RootKey::generate()?;
-    let written = options.open(&new).and_then(|mut to| {
-        writeln!(to, "active {}", *key.expose())?;
-        to.sync_all()?;
-        match fs::hard_link(&new, file) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
-        }
-    });
-    fs::remove_file(&new)?;
-    Ok(written?)
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Failure> {
