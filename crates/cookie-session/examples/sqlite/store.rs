@@ -1,4 +1,4 @@
-//! Generations in SQLite. Another SQL database takes the same five statements.
+//! Generations in SQLite. Another SQL database takes the same six statements.
 
 use std::fmt;
 use std::path::Path;

@@ -14,7 +14,7 @@ use crate::{Error, ErrorKind, Result, Session};
 /// |---|---|---|---|---|
 /// | [`stateless`](Self::stateless) | none | asks the browser | cannot | is accepted until it expires |
 /// | [`per_user`](Self::per_user) | one a user | asks the browser | ends every session of the user | is accepted until then |
-/// | [`per_session`](Self::per_session) | one a session | ends the session | as above | is refused after a login or logout |
+/// | [`per_session`](Self::per_session) | one a session | ends the session | as above | is refused after a login, renewal or logout |
 /// | [`monotonic`](Self::monotonic) | one a session | ends the session | as above | is refused after the next save |
 ///
 /// Each includes what the one above can do. Wherever there is a store, all sessions that there are can

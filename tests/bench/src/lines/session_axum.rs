@@ -63,10 +63,10 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     );
     let [plain, read, set, jar_read, jar_set] = &measured[..] else { unreachable!() };
 
-    // A layer has a price in axum, whatever it does.
-    // As hyper has it: a part of what was read from the connection.
+    // As hyper has it: a part of what was read from the connection, and shared.
     let ours = HeaderValue::from_maybe_shared(bytes::Bytes::from(ours).slice(..))?;
     _ = ours.clone();
+    // A layer has a price in axum, whatever it does.
     let bare = Router::new().route("/", get(hello)).layer(Identity::new());
     let layered = Router::new().route("/", get(hello)).layer(layer);
     let untouched = take_turns(
