@@ -110,7 +110,7 @@ impl Options {
         if !file.exists() {
             match KeyFile::new(file).create() {
                 Err(_) if file.exists() => {} // Another process was faster.
-                made => _ = made?,
+                made => made?,
             }
         }
         Ok(KeyRing::from_file(file)?)
