@@ -131,7 +131,7 @@ async fn end<B>(
     mut response: ServiceResponse<B>,
 ) -> ServiceResponse<EitherBody<B>> {
     let committed = answer::commit(session, response.status().as_u16()).await;
-    match committed.and_then(|headers| add(&headers, response.headers_mut())) {
+    match committed.and_then(|headers| add(headers, response.headers_mut())) {
         Ok(()) => response.map_into_left_body(),
         Err(error) => response.into_response(error.error_response().map_into_right_body()),
     }
@@ -141,18 +141,18 @@ async fn end<B>(
 async fn end_of_error(session: &RequestSession, error: actix_web::Error) -> actix_web::Error {
     let mut response = error.error_response();
     let committed = answer::commit(session, response.status().as_u16()).await;
-    match committed.and_then(|headers| add(&headers, response.headers_mut())) {
+    match committed.and_then(|headers| add(headers, response.headers_mut())) {
         Ok(()) => InternalError::from_response(error, response).into(),
         Err(error) => error.into(),
     }
 }
 
-fn add(headers: &ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
+fn add(headers: ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
     let bytes = |value| HeaderValue::as_bytes(value);
     let caching =
-        Caching::of(headers, to.get_all(VARY).map(bytes), to.get_all(CACHE_CONTROL).map(bytes));
-    for line in headers.set_cookie() {
-        let mut value = HeaderValue::from_str(line).map_err(|source| {
+        Caching::of(&headers, to.get_all(VARY).map(bytes), to.get_all(CACHE_CONTROL).map(bytes));
+    for line in headers.into_set_cookie() {
+        let mut value = HeaderValue::try_from(line).map_err(|source| {
             Error::caused(ErrorKind::Encode, "the cookie cannot be written into a header", source)
         })?;
         value.set_sensitive(true);

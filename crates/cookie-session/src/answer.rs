@@ -9,10 +9,21 @@ const NOT_MODIFIED: u16 = 304;
 /// One that is not modified has the browser show what it has: what can wait for a response with
 /// content waits, so that no cache on the way keeps a cookie with it.
 pub(crate) async fn commit(session: &RequestSession, status: u16) -> Result<ResponseHeaders> {
-    if status == NOT_MODIFIED && session.can_wait() {
-        return Ok(ResponseHeaders::touched(Vec::new()));
+    match commit_at_once(session, status) {
+        Some(committed) => committed,
+        None => session.commit().await.inspect_err(report),
     }
-    session.commit().await.inspect_err(report)
+}
+
+/// As [`commit`], where the store need not be asked.
+pub(crate) fn commit_at_once(
+    session: &RequestSession,
+    status: u16,
+) -> Option<Result<ResponseHeaders>> {
+    if status == NOT_MODIFIED && session.can_wait() {
+        return Some(Ok(ResponseHeaders::touched(Vec::new())));
+    }
+    session.commit_at_once().map(|committed| committed.inspect_err(report))
 }
 
 /// What a response is to say besides its cookies.

@@ -8,6 +8,7 @@ pub mod actix;
 mod answer;
 #[cfg(feature = "axum")]
 mod axum;
+mod content;
 mod cookie;
 mod csrf;
 mod error;

@@ -20,7 +20,9 @@ pub(crate) fn find<'a>(content: &'a [u8], key: &str) -> Option<&'a [u8]> {
 
 /// The content with a value put under a key.
 pub(crate) fn with(content: &[u8], key: &str, value: &[u8]) -> Vec<u8> {
-    let mut changed = without(content, key);
+    // A length takes ten bytes at most.
+    let mut changed = Vec::with_capacity(content.len() + key.len() + value.len() + 20);
+    write_others(content, key, &mut changed);
     write_bytes(&mut changed, key.as_bytes());
     write_bytes(&mut changed, value);
     changed
@@ -29,11 +31,15 @@ pub(crate) fn with(content: &[u8], key: &str, value: &[u8]) -> Vec<u8> {
 /// The content without a key.
 pub(crate) fn without(content: &[u8], key: &str) -> Vec<u8> {
     let mut changed = Vec::with_capacity(content.len());
-    for (name, value) in entries(content).filter(|(name, _)| *name != key.as_bytes()) {
-        write_bytes(&mut changed, name);
-        write_bytes(&mut changed, value);
-    }
+    write_others(content, key, &mut changed);
     changed
+}
+
+fn write_others(content: &[u8], key: &str, to: &mut Vec<u8>) {
+    for (name, value) in entries(content).filter(|(name, _)| *name != key.as_bytes()) {
+        write_bytes(to, name);
+        write_bytes(to, value);
+    }
 }
 
 pub(crate) fn keys(content: &[u8]) -> impl Iterator<Item = &str> {

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use dogpile_core::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -184,7 +183,7 @@ impl<T> Session<T> {
 
     /// Drops what the session holds. It stays the session of its user.
     pub fn clear(&self) {
-        self.change(|state| state.content = Bytes::new());
+        self.change(|state| state.content.set(Vec::new()));
     }
 
     pub(crate) fn look<U>(&self, look: impl FnOnce(&State) -> U) -> U {
@@ -197,8 +196,12 @@ impl<T> Session<T> {
 
     /// Changes a session that there is from then on.
     pub(crate) fn put<U>(&self, put: impl FnOnce(&mut State) -> U) -> Result<U> {
-        let (lifetime, now) = (self.inner.sessions.lifetime, self.now());
-        self.change(|state| state.begin(&lifetime, now).map(|()| put(state)))
+        self.change(|state| {
+            if !state.exists {
+                state.begin(&self.inner.sessions.lifetime, self.now())?;
+            }
+            Ok(put(state))
+        })
     }
 
     fn end_user(&self) -> Result<()> {
@@ -273,7 +276,7 @@ impl Session<Map> {
         })?;
         self.put(|state| {
             if map::find(&state.content, key) != Some(&value) {
-                state.content = map::with(&state.content, key, &value).into();
+                state.content.set(map::with(&state.content, key, &value));
             }
         })
     }
@@ -284,7 +287,7 @@ impl Session<Map> {
         self.change(|state| {
             let found = map::find(&state.content, key).is_some();
             if found {
-                state.content = map::without(&state.content, key).into();
+                state.content.set(map::without(&state.content, key));
             }
             found
         })

@@ -60,7 +60,7 @@ pub(crate) struct Scopes {
 /// How sessions are to be; what is not said is as in [`SessionOptions::new`].
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    attributes: Option<Attributes>,
+    attributes: Attributes,
     purpose: String,
     audience: String,
     lifetime: Lifetime,
@@ -86,10 +86,6 @@ impl Sessions {
             clock,
             generations,
         } = options;
-        let attributes = match attributes {
-            Some(attributes) => attributes,
-            None => Attributes::host("session")?.into(),
-        };
         lifetime.check()?;
         generations.check()?;
         let binding = Binding::new(attributes.name(), &purpose, &audience)?;
@@ -159,7 +155,7 @@ impl SessionOptions {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            attributes: None,
+            attributes: Attributes::default(),
             purpose: "session".to_owned(),
             audience: String::new(),
             lifetime: Lifetime {
@@ -175,7 +171,7 @@ impl SessionOptions {
     /// The name and the attributes of the cookie.
     #[must_use]
     pub fn with_cookie(mut self, attributes: impl Into<Attributes>) -> Self {
-        self.attributes = Some(attributes.into());
+        self.attributes = attributes.into();
         self
     }
 

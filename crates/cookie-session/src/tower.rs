@@ -154,11 +154,11 @@ where
                 if !this.session.is_touched() {
                     return Poll::Ready(Ok(response));
                 }
-                // Most requests only read, and need no future for that.
-                if let Some(headers) = this.session.settled() {
-                    return Poll::Ready(Ok(answered(response, Ok(headers))));
+                let status = response.status().as_u16();
+                if let Some(committed) = answer::commit_at_once(this.session, status) {
+                    return Poll::Ready(Ok(answered(response, committed)));
                 }
-                let (session, status) = (this.session.clone(), response.status().as_u16());
+                let session = this.session.clone();
                 let commit = Box::pin(async move { answer::commit(&session, status).await });
                 this.ending.insert(Ending { response: Some(response), commit })
             }
@@ -172,7 +172,7 @@ fn answered<B: Default>(
     mut response: Response<B>,
     committed: Result<ResponseHeaders>,
 ) -> Response<B> {
-    match committed.and_then(|headers| add(&headers, response.headers_mut())) {
+    match committed.and_then(|headers| add(headers, response.headers_mut())) {
         Ok(()) => response,
         Err(error) => refusal(&error),
     }
@@ -184,15 +184,15 @@ impl<F, B> fmt::Debug for ResponseFuture<F, B> {
     }
 }
 
-fn add(headers: &ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
+fn add(headers: ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
     let bytes = |value| HeaderValue::as_bytes(value);
     let caching = Caching::of(
-        headers,
+        &headers,
         to.get_all(VARY).iter().map(bytes),
         to.get_all(CACHE_CONTROL).iter().map(bytes),
     );
-    for line in headers.set_cookie() {
-        let mut value = HeaderValue::from_str(line).map_err(no_header)?;
+    for line in headers.into_set_cookie() {
+        let mut value = HeaderValue::try_from(line).map_err(no_header)?;
         value.set_sensitive(true);
         to.append(SET_COOKIE, value);
     }
