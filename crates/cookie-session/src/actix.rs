@@ -20,9 +20,9 @@ use actix_web::http::header::{
 };
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 
-use crate::answer::{self, Caching};
 use crate::{
     Error, ErrorKind, Map, RequestSession, ResponseHeaders, Result, Session, SessionData, Sessions,
+    answer,
 };
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -148,21 +148,19 @@ async fn end_of_error(session: &RequestSession, error: actix_web::Error) -> acti
 }
 
 fn add(headers: ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
-    let bytes = |value| HeaderValue::as_bytes(value);
-    let caching =
-        Caching::of(&headers, to.get_all(VARY).map(bytes), to.get_all(CACHE_CONTROL).map(bytes));
+    if headers.is_touched() && !answer::varies(to.get_all(VARY).map(HeaderValue::as_bytes)) {
+        to.append(VARY, HeaderValue::from_static("cookie"));
+    }
+    let present = answer::joined(to.get_all(CACHE_CONTROL).map(HeaderValue::as_bytes));
+    if let Some(value) = headers.cache_control(Some(&present)) {
+        to.insert(CACHE_CONTROL, HeaderValue::from_static(value));
+    }
     for line in headers.into_set_cookie() {
         let mut value = HeaderValue::try_from(line).map_err(|source| {
             Error::caused(ErrorKind::Encode, "the cookie cannot be written into a header", source)
         })?;
         value.set_sensitive(true);
         to.append(SET_COOKIE, value);
-    }
-    if caching.vary {
-        to.append(VARY, HeaderValue::from_static("cookie"));
-    }
-    if let Some(value) = caching.cache_control {
-        to.insert(CACHE_CONTROL, HeaderValue::from_static(value));
     }
     Ok(())
 }

@@ -26,35 +26,14 @@ pub(crate) fn commit_at_once(
     session.commit_at_once().map(|committed| committed.inspect_err(report))
 }
 
-/// What a response is to say besides its cookies.
-pub(crate) struct Caching {
-    /// Whether `Cookie` is to be added to `Vary`.
-    pub(crate) vary: bool,
-    /// What is to stand in the place of `Cache-Control`.
-    pub(crate) cache_control: Option<&'static str>,
+/// Whether values of the header `Vary` say that the response depends on cookies.
+pub(crate) fn varies<'h>(values: impl Iterator<Item = &'h [u8]>) -> bool {
+    let is_of_cookies = |name: &str| name == "*" || name.eq_ignore_ascii_case("cookie");
+    joined(values).split(',').any(|name| is_of_cookies(name.trim()))
 }
 
-impl Caching {
-    /// Given the values of the headers `Vary` and `Cache-Control` that there are.
-    pub(crate) fn of<'h>(
-        headers: &ResponseHeaders,
-        vary: impl Iterator<Item = &'h [u8]>,
-        cache_control: impl Iterator<Item = &'h [u8]>,
-    ) -> Self {
-        let varies = joined(vary)
-            .split(',')
-            .map(str::trim)
-            .any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"));
-        let present = joined(cache_control);
-        Self {
-            vary: headers.is_touched() && !varies,
-            cache_control: headers
-                .cache_control(Some(&*present).filter(|present| !present.is_empty())),
-        }
-    }
-}
-
-fn joined<'h>(values: impl Iterator<Item = &'h [u8]>) -> String {
+/// The values of one header as one text.
+pub(crate) fn joined<'h>(values: impl Iterator<Item = &'h [u8]>) -> String {
     values.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
 }
 

@@ -27,7 +27,7 @@ enum Refused {
 
 impl Shared {
     /// The session, where there is no store.
-    pub(crate) fn load_stateless(&self, cookies: &dyn CookieHeaders) -> State {
+    pub(crate) fn load_stateless(&self, cookies: &dyn CookieHeaders) -> Box<State> {
         let now = self.clock.now();
         let found = Candidates::find(values(cookies), &self.attributes);
         for token in found.tokens() {
@@ -36,7 +36,7 @@ impl Shared {
                 Err(refused) => refused.tell(),
             }
         }
-        State::without(&found)
+        Box::new(State::without(&found))
     }
 
     /// The session. One that was compared with the store less than `recheck_every` ago is not compared
@@ -45,10 +45,10 @@ impl Shared {
         &self,
         cookies: &dyn CookieHeaders,
         recheck_every: Duration,
-    ) -> Result<State> {
+    ) -> Result<Box<State>> {
         let now = self.clock.now();
         let found = Candidates::find(values(cookies), &self.attributes);
-        let mut none = State::without(&found);
+        let mut none = Box::new(State::without(&found));
         for token in found.tokens() {
             let refused = match self.open(token, found.seen_chunks, now) {
                 Ok(mut state) => match self.compare(&mut state, now, recheck_every).await? {
@@ -71,23 +71,22 @@ impl Shared {
         token: Result<Candidate<'_>, Invalid>,
         seen_chunks: SeenChunks,
         now: Timestamp,
-    ) -> Result<State, Refused> {
+    ) -> Result<Box<State>, Refused> {
         let opened = token.and_then(|token| token.open(&self.keys)).map_err(Refused::Token)?;
         let (mut header, content) = Header::read(opened.plaintext()).ok_or(Refused::Header)?;
         let content_bytes = content.len();
         self.lifetime.limit(&mut header);
         lifetime::judge(&header, now).map_err(Refused::Untimely)?;
-        Ok(State {
+        Ok(Box::new(State {
             exists: true,
             came: true,
             came_valid: true,
             seen_chunks,
-            came_flash: header.flash.clone(),
             is_due: opened.retiring || self.lifetime.is_due(&header, now),
             content: opened.into_content(content_bytes),
             header,
             ..State::default()
-        })
+        }))
     }
 
     /// Compares the generations of a token with those of the store.

@@ -54,7 +54,10 @@ fn entries(content: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 pub(crate) fn encode(
     value: &(impl Serialize + ?Sized),
 ) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-    rmp_serde::to_vec_named(value)
+    // Enough for most values: growing costs more than room that is given back soon.
+    let mut bytes = Vec::with_capacity(1000);
+    rmp_serde::encode::write_named(&mut bytes, value)?;
+    Ok(bytes)
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {

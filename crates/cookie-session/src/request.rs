@@ -73,7 +73,7 @@ pub struct RequestSession(Arc<Inner>);
 pub(crate) struct Inner<C: ?Sized = dyn CookieHeaders> {
     pub(crate) sessions: Arc<Shared>,
     /// Nothing until the session is asked for.
-    state: OnceLock<Box<Mutex<State>>>,
+    state: OnceLock<Mutex<Box<State>>>,
     cookies: C,
 }
 
@@ -150,7 +150,7 @@ impl RequestSession {
     }
 
     async fn commit_to_store(&self) -> Result<ResponseHeaders> {
-        let state = self.0.with(|state| state.clone());
+        let mut state = self.0.with(|state| Box::new(state.clone()));
         let generations = &self.0.sessions.generations;
         let was_put_off = state.header.checked.is_some() && !generations.recheck_every.is_zero();
         if state.is_renewed && was_put_off {
@@ -160,8 +160,8 @@ impl RequestSession {
                 Saving::TooLate.check(generations.retry_after)?;
             }
         }
-        let (saved, lines) = self.0.sessions.save(state, &self.handle()).await?;
-        self.0.with(|state| *state = saved);
+        let lines = self.0.sessions.save(&mut state, &self.handle()).await?;
+        self.0.with(|present| *present = *state);
         Ok(ResponseHeaders::touched(lines))
     }
 
@@ -192,14 +192,14 @@ impl Inner {
                 // Of a size that the future of every handler should not have.
                 Box::pin(self.sessions.load(&self.cookies, generations.recheck_every)).await?
             };
-            self.state.get_or_init(|| Box::new(Mutex::new(loaded)));
+            self.state.get_or_init(|| Mutex::new(loaded));
         }
         Ok(())
     }
 
     /// Looks at the state of a session that was loaded, or changes it.
     pub(crate) fn with<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
-        let state = self.state.get_or_init(Box::default);
+        let state = self.state.get_or_init(Mutex::default);
         use_it(&mut state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -40,22 +40,21 @@ impl Shared {
     /// nobody stays logged in.
     pub(crate) async fn save(
         &self,
-        mut state: State,
+        state: &mut State,
         session: &Session<()>,
-    ) -> Result<(State, Vec<String>)> {
+    ) -> Result<Vec<String>> {
         let now = self.clock.now();
-        let is_saved = self.is_to_be_saved(&state)?;
+        let is_saved = self.is_to_be_saved(state)?;
         if is_saved {
             // Before anything is written down that cannot be taken back.
-            self.check_fits(&state, now)?;
+            self.check_fits(state, now)?;
         }
-        self.end(&mut state).await?;
+        self.end(state).await?;
         if state.is_unacknowledged && !state.is_changed() {
-            self.acknowledge(&state).await;
+            self.acknowledge(state).await;
         }
-        let is_saved = is_saved && self.raise_for_save(&mut state, session, now).await?;
-        let lines = self.set_cookie(&mut state, is_saved, now)?;
-        Ok((state, lines))
+        let is_saved = is_saved && self.raise_for_save(state, session, now).await?;
+        self.set_cookie(state, is_saved, now)
     }
 
     /// Sees that the session fits as long as it is going to be: generations are moments, in
@@ -239,7 +238,7 @@ impl Shared {
         });
         session.look(|changed| {
             state.content.clone_from(&changed.content);
-            state.header.flash.clone_from(&changed.header.flash);
+            state.flash_mut().clone_from(&changed.header.flash);
         });
         resolution
     }

@@ -144,7 +144,7 @@ impl<T> Session<T> {
     #[expect(clippy::needless_pass_by_value, reason = "it is handed over")]
     pub fn flash(&self, message: Flash) -> Result<()> {
         self.put(|state| {
-            flash::push(&mut state.header.flash, &message);
+            flash::push(state.flash_mut(), &message);
             state.is_flashed = true;
         })
     }
@@ -154,7 +154,7 @@ impl<T> Session<T> {
     pub fn take_flashes(&self) -> Vec<Flash> {
         self.change(|state| {
             state.is_flashed = false;
-            flash::read(&std::mem::take(&mut state.header.flash))
+            flash::read(&std::mem::take(state.flash_mut()))
         })
     }
 

@@ -25,8 +25,8 @@ pub(crate) struct State {
     pub(crate) came_valid: bool,
     /// The chunks that came, which are to be removed when fewer are set.
     pub(crate) seen_chunks: SeenChunks,
-    /// The messages that came, to see whether they changed.
-    pub(crate) came_flash: Vec<u8>,
+    /// The messages that came, if others may be in their place.
+    pub(crate) came_flash: Option<Vec<u8>>,
     /// It has an id that no token has had.
     pub(crate) is_new: bool,
     /// The user logged in, or a new id was asked for.
@@ -96,7 +96,7 @@ impl State {
         self.renew(lifetime, now)?;
         if is_another {
             self.content.set(Vec::new());
-            self.header.flash.clear();
+            self.flash_mut().clear();
         }
         lifetime.begin(&mut self.header, now);
         self.header.user = Some(user.into());
@@ -159,7 +159,7 @@ impl State {
         if self.is_renewed || self.is_flashed || self.content.is_changed() {
             return Change::Asked;
         }
-        if self.is_new || self.is_due || self.header.flash != self.came_flash {
+        if self.is_new || self.is_due || self.has_other_flash() {
             return Change::Unasked;
         }
         Change::None
@@ -167,7 +167,17 @@ impl State {
 
     /// Whether the content changed, and not only the clocks.
     pub(crate) fn is_changed(&self) -> bool {
-        self.change() == Change::Asked || self.header.flash != self.came_flash
+        self.change() == Change::Asked || self.has_other_flash()
+    }
+
+    /// The messages, to be changed.
+    pub(crate) fn flash_mut(&mut self) -> &mut Vec<u8> {
+        self.came_flash.get_or_insert_with(|| self.header.flash.clone());
+        &mut self.header.flash
+    }
+
+    fn has_other_flash(&self) -> bool {
+        self.came_flash.as_ref().is_some_and(|came| *came != self.header.flash)
     }
 }
 
@@ -193,7 +203,7 @@ impl State {
     /// What was changed is saved.
     pub(crate) fn settle(&mut self) {
         self.content.settle();
-        self.came_flash.clone_from(&self.header.flash);
+        self.came_flash = None;
         (self.is_new, self.is_renewed, self.is_flashed) = (false, false, false);
         (self.is_due, self.is_unacknowledged, self.is_removed) = (false, false, false);
         self.ended.clear();
