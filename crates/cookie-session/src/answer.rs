@@ -11,7 +11,7 @@ const NOT_MODIFIED: u16 = 304;
 pub(crate) async fn commit(session: &RequestSession, status: u16) -> Result<ResponseHeaders> {
     match commit_at_once(session, status) {
         Some(committed) => committed,
-        None => session.commit().await.inspect_err(report),
+        None => session.commit().await,
     }
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn commit_at_once(
     if status == NOT_MODIFIED && session.can_wait() {
         return Some(Ok(ResponseHeaders::touched(Vec::new())));
     }
-    session.commit_at_once().map(|committed| committed.inspect_err(report))
+    session.commit_at_once()
 }
 
 /// Whether values of the header `Vary` say that the response depends on cookies.

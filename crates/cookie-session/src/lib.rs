@@ -15,6 +15,7 @@ mod error;
 mod flash;
 pub mod generation;
 mod header;
+mod hex;
 mod key;
 mod lifetime;
 mod load;

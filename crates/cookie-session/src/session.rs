@@ -13,7 +13,7 @@ use crate::flash::{self, Flash};
 use crate::map::{self, Map};
 use crate::request::Inner;
 use crate::state::State;
-use crate::{Error, ErrorKind, Result, SessionData, csrf, typed};
+use crate::{Error, ErrorKind, Result, SessionData, csrf, hex, typed};
 
 /// The session of a request: a small map, or with `Session<T>` a type of yours.
 ///
@@ -57,6 +57,17 @@ impl<T> Session<T> {
     #[must_use]
     pub fn user(&self) -> Option<String> {
         self.look(|state| state.header.user.as_deref().map(str::to_owned))
+    }
+
+    /// What names the session in a list of its user's, for
+    /// [`Sessions::end_session`](crate::Sessions::end_session): 32 hexadecimal digits, nothing if there
+    /// is no session. They are others after each [`log_in`](Self::log_in) and [`renew`](Self::renew).
+    ///
+    /// Whoever knows them can have the session ended, where you let them, and cannot use it.
+    #[must_use]
+    pub fn handle(&self) -> Option<String> {
+        let id = self.look(|state| state.exists.then_some(state.header.id))?;
+        Some(hex::encode(&self.inner.sessions.row(&id)))
     }
 
     /// Notes that this user has just proved who they are.

@@ -16,7 +16,7 @@ use crate::key::Binding;
 use crate::lifetime::{Lifetime, SKEW};
 use crate::request::{CookieHeaders, RequestSession};
 use crate::token::Keys;
-use crate::{KeyRing, Result};
+use crate::{Error, ErrorKind, KeyRing, Result, hex};
 
 /// The sessions of an application. Cheap to clone; clones are the same.
 ///
@@ -120,6 +120,59 @@ impl Sessions {
     pub async fn end_user(&self, user: &str) -> Result<()> {
         let key = Key::field(&self.0.scopes.user, user);
         self.0.raise(key, self.0.clock.now(), Timestamp::MAX).await.map(drop)
+    }
+
+    /// Ends one session, that of a [`Session::handle`](crate::Session::handle): for the page on which
+    /// users see where they are logged in, and end what they do not know.
+    ///
+    /// The list is yours, because it says what sessions do not know: the device, the place. Keep a row
+    /// for each login, drop it when the session ends or has lived its absolute lifetime, and see that
+    /// users end only what is in their own list. A session that has ended already is no error.
+    ///
+    /// ```
+    /// # use cookie_session::generation::{Generations, MemoryStore};
+    /// # use cookie_session::{KeyRing, RootKey, SessionOptions, Sessions};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cookie_session::Result<()> {
+    /// # let generations = Generations::per_session(MemoryStore::new());
+    /// # let options = SessionOptions::new().with_generations(generations);
+    /// # let sessions = Sessions::new(KeyRing::new(RootKey::generate()?), options)?;
+    /// let mut list = Vec::new(); // a table, with the user's name
+    ///
+    /// # let request = sessions.request(None::<String>);
+    /// # let session = request.session().await?;
+    /// session.log_in("Ada")?;
+    /// list.push((session.handle(), "Firefox in Berlin"));
+    /// # let headers = request.commit().await?;
+    /// # let cookie = headers.set_cookie()[0].split(';').next().unwrap_or_default().to_owned();
+    ///
+    /// // Later, in another session of hers: she does not know it.
+    /// if let Some((Some(handle), _)) = list.pop() {
+    ///     sessions.end_session(&handle).await?;
+    /// }
+    /// # let request = sessions.request(cookie);
+    /// assert!(request.session().await?.user().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`end_user`](Self::end_user), and of the kind [`Refused`](crate::ErrorKind::Refused) for a
+    /// text that is no handle, and for sessions without a generation each.
+    pub async fn end_session(&self, handle: &str) -> Result<()> {
+        let refused = |what| Error::new(ErrorKind::Refused, what);
+        if !self.0.generations.mode.is_per_session() {
+            return Err(refused(
+                "sessions without a generation each cannot be ended one by one: choose \
+                 Generations::per_session or monotonic",
+            ));
+        }
+        let row: [u8; 16] =
+            hex::decode(handle).ok_or_else(|| refused("a handle has 32 hexadecimal digits"))?;
+        let now = self.0.clock.now();
+        // No token of it lives longer.
+        let keep_until = now.plus(self.0.lifetime.absolute).plus(SKEW);
+        self.0.raise(Key::field(&self.0.scopes.session, &row), now, keep_until).await.map(drop)
     }
 
     /// Ends all sessions there are: after a leak, say. Also those that a machine began whose clock is up

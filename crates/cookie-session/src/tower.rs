@@ -174,7 +174,10 @@ fn answered<B: Default>(
 ) -> Response<B> {
     match committed.and_then(|headers| add(headers, response.headers_mut())) {
         Ok(()) => response,
-        Err(error) => refusal(&error),
+        Err(error) => {
+            answer::report(&error);
+            refusal(&error)
+        }
     }
 }
 
