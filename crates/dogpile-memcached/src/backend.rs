@@ -102,6 +102,42 @@ impl Backend for Memcached {
 }
 
 impl Memcached {
+    /// Marks entries as stale, whatever their age: the next that asks creates the value anew, and until
+    /// then the others get the old one.
+    ///
+    /// A region's own invalidation needs no round trip and no list of keys; this is for programs that
+    /// know the keys and share no clock. It ends a creation that was running. A key that is not there is
+    /// no error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`](dogpile_core::ErrorKind::Refused) for servers without the meta protocol,
+    /// which know no such mark, and what a server that is down fails with.
+    pub async fn mark_stale(&self, keys: &[Key<'_>]) -> Result<()> {
+        let names: Vec<_> = keys.iter().map(|key| self.name(*key)).collect();
+        let groups = self.fleet.grouped(names.iter().map(|name| &**name))?;
+        let marks = groups.iter().map(|(server, places)| async {
+            let connection = match server.line().await? {
+                Line::Meta(connection) => connection,
+                #[cfg(feature = "classic")]
+                Line::Classic(_) => {
+                    return Err(refused(format!(
+                        "{} has no meta commands, and cannot mark an entry as stale: delete it",
+                        server.name
+                    )));
+                }
+            };
+            let mark =
+                |place: &usize| Command::MarkStale { name: &names[*place], ttl: GRACE, cas: None };
+            let commands: Vec<_> = places.iter().map(mark).collect();
+            let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+            replies.iter().try_for_each(|reply| match reply.status {
+                Status::Done | Status::NotFound => Ok(()),
+                _ => Err(server.odd("md", reply)),
+            })
+        });
+        at_once(marks.collect()).await.into_iter().collect()
+    }
+
     pub(crate) fn name<'k>(&self, key: Key<'k>) -> Cow<'k, [u8]> {
         self.settings.names.value(key)
     }
@@ -111,7 +147,7 @@ impl Memcached {
             Line::Meta(connection) => {
                 let asked = Arc::clone(&connection);
                 let (reply, _) = server.one(connection, &Command::Get { name }, Resend::May).await?;
-                self.got(server, &asked, name, reply)
+                self.got(server, asked, name, reply).await
             }
             #[cfg(feature = "classic")]
             Line::Classic(classic) => {
@@ -127,8 +163,11 @@ impl Memcached {
                 let asked = Arc::clone(&connection);
                 let commands: Vec<_> = names.iter().map(|name| Command::Get { name }).collect();
                 let (replies, _) = server.all(connection, &commands, Resend::May).await?;
-                let replies = names.iter().zip(replies);
-                replies.map(|(name, reply)| self.got(server, &asked, name, reply)).collect()
+                let mut found = Vec::with_capacity(replies.len());
+                for (name, reply) in names.iter().zip(replies) {
+                    found.push(self.got(server, Arc::clone(&asked), name, reply).await?);
+                }
+                Ok(found)
             }
             #[cfg(feature = "classic")]
             Line::Classic(classic) => {
@@ -140,16 +179,22 @@ impl Memcached {
     }
 
     /// What the reply to a plain read says.
-    pub(crate) fn got(
+    async fn got(
         &self,
-        server: &Server,
-        connection: &Connection,
+        server: &Arc<Server>,
+        connection: Arc<Connection>,
         name: &[u8],
         reply: Reply,
     ) -> Result<Option<Found>> {
         match reply.status {
             Status::Value => {
-                give_back(connection, name, &reply.marks);
+                if reply.marks.won {
+                    // It was somebody else's to win, perhaps.
+                    let look = Command::Look { name };
+                    let asked = Arc::clone(&connection);
+                    let (now, _) = server.one(connection, &look, Resend::MayNot).await?;
+                    give_back(&asked, name, &Marks { won: true, ..now.marks });
+                }
                 Ok(Some(self.settings.values.found(reply.marks.flags, reply.value)))
             }
             Status::Missing => Ok(None),

@@ -61,7 +61,7 @@ impl MemcachedCounter {
     async fn present(&self, server: &Arc<Server>, name: &[u8]) -> Result<Option<(u64, u64)>> {
         let (digits, cas) = match server.line().await? {
             Line::Meta(connection) => {
-                let (reply, _) = server.one(connection, &Command::Get { name }, Resend::May).await?;
+                let (reply, _) = server.one(connection, &Command::Look { name }, Resend::May).await?;
                 match reply.status {
                     Status::Missing => return Ok(None),
                     Status::Value => (reply.value, reply.marks.cas),

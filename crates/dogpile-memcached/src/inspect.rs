@@ -85,7 +85,7 @@ impl Memcached {
         match server.line().await? {
             Line::Meta(connection) => {
                 let asked = std::sync::Arc::clone(&connection);
-                let commands = [Command::Describe { name: &name }, Command::Get { name: &name }];
+                let commands = [Command::Describe { name: &name }, Command::Look { name: &name }];
                 let (replies, _) = server.all(connection, &commands, Resend::May).await?;
                 let [described, got] = &replies[..] else { return Ok(seen) };
                 match described.status {
@@ -115,6 +115,7 @@ impl Memcached {
                 seen.expires_in = marks.ttl.map(Duration::from_secs);
                 let found = self.settings.values.found(marks.flags, got.value.clone());
                 if let Found::Turn(record) = &found
+                    && !marks.stale
                     && (marks.taken || record.is_some())
                 {
                     seen.lease = held_for(marks.ttl);

@@ -163,11 +163,17 @@ impl Memcached {
         if token.stale {
             return Ok(None);
         }
-        let command = Command::Get { name };
+        let command = Command::Look { name };
         let (reply, _) = server.one(Arc::clone(connection), &command, Resend::MayNot).await?;
-        let cas = reply.marks.cas;
-        Ok(match self.got(server, connection, name, reply)? {
-            Some(Found::Turn(Some(record))) if record.is_of(token.cas) => Some(cas),
+        let marks = reply.marks;
+        give_back(connection, name, &marks);
+        match reply.status {
+            Status::Missing => return Ok(None),
+            Status::Value => {}
+            _ => return Err(server.odd("mg", &reply)),
+        }
+        Ok(match self.settings.values.found(marks.flags, reply.value) {
+            Found::Turn(Some(record)) if record.is_of(token.cas) => Some(marks.cas),
             _ => None,
         })
     }
@@ -179,14 +185,14 @@ impl Memcached {
         name: &[u8],
     ) -> Result<bool> {
         let asked = Arc::clone(&connection);
-        let (reply, _) = server.one(connection, &Command::Get { name }, Resend::May).await?;
+        let (reply, _) = server.one(connection, &Command::Look { name }, Resend::May).await?;
         let marks = reply.marks;
         give_back(&asked, name, &marks);
         Ok(match reply.status {
             Status::Missing => false,
             Status::Value => match self.settings.values.found(marks.flags, reply.value) {
-                Found::Turn(record) => marks.taken || record.is_some(),
-                Found::Entry(_) | Found::Foreign(_) => runs(&marks) && !marks.won,
+                Found::Turn(record) if !marks.stale => marks.taken || record.is_some(),
+                _ => runs(&marks) && !marks.won,
             },
             _ => return Err(server.odd("mg", &reply)),
         })

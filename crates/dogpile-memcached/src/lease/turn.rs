@@ -178,6 +178,8 @@ impl Memcached {
         let marks = reply.marks;
         let turn = |stale| Token { epoch, stale, cas: marks.cas }.lease();
         let (age, packed) = match self.settings.values.found(marks.flags, reply.value) {
+            // A turn that was marked stale has no end of its own any more.
+            Found::Turn(_) if marks.stale => (Age::Dead, None),
             Found::Turn(_) if marks.won => {
                 let create = Answer::Create { lease: turn(false), stale: None };
                 return Ok(Judged::Answered(create));

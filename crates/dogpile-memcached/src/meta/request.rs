@@ -10,8 +10,10 @@ use crate::value::Stored;
 /// One command. A name is one that [`is_name`](crate::key::is_name): nothing is checked here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command<'a> {
-    /// `mg k v c t f`: what is there. It takes the win of an item that is marked stale.
+    /// `mg k v f`: what is there. Like each `mg`, it takes the win of an item that is marked stale.
     Get { name: &'a [u8] },
+    /// `mg k v c t f`: what is there, and which item it is.
+    Look { name: &'a [u8] },
     /// `mg k v c t f N`: what is there, or the turn to create it, for some seconds.
     Lease { name: &'a [u8], seconds: u32 },
     /// `mg k c t N`: the turn alone, without what is there.
@@ -41,7 +43,12 @@ pub(crate) enum Mode {
 impl Command<'_> {
     pub(crate) fn encode(&self, out: &mut Outgoing) {
         match *self {
-            Self::Get { name } => out.line(b"mg ", name, format_args!(" v c t f\r\n")),
+            Self::Get { name } => {
+                out.bytes(b"mg ");
+                out.bytes(name);
+                out.bytes(b" v f\r\n");
+            }
+            Self::Look { name } => out.line(b"mg ", name, format_args!(" v c t f\r\n")),
             Self::Lease { name, seconds } => {
                 out.line(b"mg ", name, format_args!(" v c t f N{seconds}\r\n"));
             }
@@ -198,7 +205,8 @@ mod tests {
         let value = Stored { flags: 7, head: b"h".to_vec(), body: Bytes::from_static(b"ello") };
         let name = b"k";
         for (command, bytes) in [
-            (Command::Get { name }, "mg k v c t f\r\n"),
+            (Command::Get { name }, "mg k v f\r\n"),
+            (Command::Look { name }, "mg k v c t f\r\n"),
             (Command::Lease { name, seconds: 30 }, "mg k v c t f N30\r\n"),
             (Command::Win { name, seconds: 2 }, "mg k c t N2\r\n"),
             (Command::Touch { name, ttl: 9 }, "mg k c t T9\r\n"),
@@ -239,9 +247,9 @@ mod tests {
         Command::Get { name: b"c" }.encode(&mut later);
         later.put_back(out);
         let expected = [
-            &b"mg a v c t f\r\nms k 16384 c T0 F1\r\n"[..],
+            &b"mg a v f\r\nms k 16384 c T0 F1\r\n"[..],
             &large,
-            b"\r\nmg b v c t f\r\nmg c v c t f\r\n",
+            b"\r\nmg b v f\r\nmg c v f\r\n",
         ]
         .concat();
         assert_eq!(drained(later, 1_000), expected);
