@@ -217,7 +217,7 @@ async fn whatever_is_no_reply_ends_the_connection() {
                 classic.gets(b"k").await.unwrap_err(),
                 classic.get_many(&[b"k"]).await.unwrap_err(),
                 classic.set(b"l", b"v", 0).await.unwrap_err(),
-                classic.compare_and_swap(b"k", b"v", 1, 0).await.unwrap_err(),
+                classic.compare_and_swap(b"k", b"v", 999_999, 0).await.unwrap_err(),
                 classic.increment(b"k", 1).await.unwrap_err(),
             ] {
                 let kind = error.kind();
