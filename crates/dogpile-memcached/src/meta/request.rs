@@ -184,7 +184,8 @@ mod tests {
         let mut all = Vec::new();
         while !out.is_empty() {
             let _ = out.write_with(|pieces| {
-                let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+                let joined: Vec<u8> =
+                    pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
                 let part = joined.len().min(at_most);
                 all.extend_from_slice(&joined[..part]);
                 Ok::<_, ()>(part)

@@ -1,37 +1,50 @@
-//! Four processes, each this program again, that share a Redis.
+//! Four processes, each this program again, that share a server and ask for one key.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use dogpile_cache::{Event, Key, Observe, Region, codec::MsgPack};
-use dogpile_lock::Dogpile;
-use dogpile_redis::Redis;
-use redis::Commands;
+use bytes::Bytes;
+use dogpile_cache::{Event, Key, Observe, ReadThrough, Region, codec::MsgPack};
 use serde_json::json;
 
 use super::Measured;
-use super::redis::Server;
 use crate::arguments::Settings;
 use crate::report::{Bar, Row};
 use crate::timing::quantile;
 use crate::worker::Worker;
 
+/// A server that the processes share, and what is demanded of it.
+pub(super) trait Shared {
+    const NAME: &'static str;
+    /// What a process is called that connects to it.
+    const ROLE: &'static str;
+    /// For the last waiter of a creation of 50 ms.
+    const LAST: Bar;
+    /// For the last waiter after the creator was killed, whose lease is a second.
+    const KILLED: Bar;
+
+    fn address(&self) -> &str;
+
+    /// How often a key was created.
+    fn created(&mut self, key: &str) -> Result<u64, Box<dyn Error>>;
+}
+
 const PROCESSES: usize = 4;
 const TASKS: usize = 250;
 
-pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
-    let server = Server::start()?;
-    let mut counts = redis::Client::open(&*server.url)?.get_connection()?;
-    let mut rows = missing(&server, &mut counts, settings)?;
-    rows.extend(killed(&server, &mut counts, settings)?);
-    rows.push(slow(&server, &mut counts, settings)?);
+pub(super) fn run<S: Shared>(
+    mut server: S,
+    settings: Settings,
+) -> Result<Measured, Box<dyn Error>> {
+    let mut rows = missing(&mut server, settings)?;
+    rows.extend(killed(&mut server, settings)?);
+    rows.push(slow(&mut server, settings)?);
     rows.push(stale(&server, settings)?);
     Ok(rows.into())
 }
 
-fn missing(
-    server: &Server,
-    counts: &mut redis::Connection,
+fn missing<S: Shared>(
+    server: &mut S,
     settings: Settings,
 ) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut workers = start(server, PROCESSES)?;
@@ -45,16 +58,16 @@ fn missing(
         };
         let answers = ask_all(&mut workers, &asked)?;
         last.push(answers.iter().map(|answer| answer.ms).fold(0.0, f64::max));
-        creations.push(created(counts, &asked.key)?);
+        creations.push(server.created(&asked.key)?);
     }
     let most = creations.iter().copied().max().unwrap_or(0);
     let details = json!({ "last_ms": last, "creations": creations });
-    let name = format!("Redis, {PROCESSES} processes x {TASKS} tasks, missing key, 50 ms creator");
+    let name = format!("{}, {PROCESSES} processes x {TASKS} tasks, missing key, 50 ms creator", S::NAME);
     Ok(vec![
         ms(
             format!("{name}: last waiter"),
             quantile(&last, 0.5),
-            Bar::AtMost(60.0),
+            S::LAST,
             details.clone(),
         ),
         count(format!("{name}: creations"), most, Bar::AtMost(1.0), details),
@@ -62,9 +75,8 @@ fn missing(
 }
 
 /// The creator is killed; its lease is a second.
-fn killed(
-    server: &Server,
-    counts: &mut redis::Connection,
+fn killed<S: Shared>(
+    server: &mut S,
     settings: Settings,
 ) -> Result<Vec<Row>, Box<dyn Error>> {
     let rounds = if settings.quick { 1 } else { 3 };
@@ -81,7 +93,7 @@ fn killed(
             ..Asked::default()
         };
         leader.tell(&stuck.line())?;
-        while created(counts, &key)? == 0 {
+        while server.created(&key)? == 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
         let asked = Asked { sleep_ms: 50, tasks: TASKS, ..stuck };
@@ -91,22 +103,21 @@ fn killed(
         let began = Instant::now();
         workers.iter_mut().try_for_each(|worker| told(worker).map(drop))?;
         last.push(began.elapsed().as_secs_f64() * 1000.0);
-        creations.push(created(counts, &key)? - 1);
+        creations.push(server.created(&key)? - 1);
     }
     let most = creations.iter().copied().max().unwrap_or(0);
     let details = json!({ "last_ms": last, "further_creations": creations });
-    let name = "Redis, creator killed with -9, lease of 1 s";
+    let name = format!("{}, creator killed with -9, lease of 1 s", S::NAME);
     let slowest = last.iter().copied().fold(0.0, f64::max);
     Ok(vec![
-        ms(format!("{name}: last waiter"), slowest, Bar::AtMost(1_060.0), details.clone()),
+        ms(format!("{name}: last waiter"), slowest, S::KILLED, details.clone()),
         count(format!("{name}: further creations"), most, Bar::AtMost(1.0), details),
     ])
 }
 
 /// A creation that takes longer than any lease.
-fn slow(
-    server: &Server,
-    counts: &mut redis::Connection,
+fn slow<S: Shared>(
+    server: &mut S,
     settings: Settings,
 ) -> Result<Row, Box<dyn Error>> {
     let seconds = if settings.quick { 2 } else { 8 };
@@ -121,12 +132,12 @@ fn slow(
     let answers = ask_all(&mut workers, &asked)?;
     let last = answers.iter().map(|answer| answer.ms).fold(0.0, f64::max);
     let name =
-        format!("Redis, {seconds} s creator on {PROCESSES} processes, lease of 1 s: creations");
-    Ok(count(name, created(counts, "slow")?, Bar::AtMost(1.0), json!({ "last_ms": last })))
+        format!("{}, {seconds} s creator on {PROCESSES} processes, lease of 1 s: creations", S::NAME);
+    Ok(count(name, server.created("slow")?, Bar::AtMost(1.0), json!({ "last_ms": last })))
 }
 
 /// What a process that has just started is answered while another creates for 3 s.
-fn stale(server: &Server, settings: Settings) -> Result<Row, Box<dyn Error>> {
+fn stale<S: Shared>(server: &S, settings: Settings) -> Result<Row, Box<dyn Error>> {
     let rounds = if settings.quick { 1 } else { 5 };
     let mut creator = start(server, 1)?.remove(0);
     let old = Asked { key: "stale".into(), tasks: 1, ..Asked::default() };
@@ -146,8 +157,8 @@ fn stale(server: &Server, settings: Settings) -> Result<Row, Box<dyn Error>> {
         times.push(answer.ms);
     }
     let slowest = times.iter().copied().fold(0.0, f64::max);
-    let name = "Redis, stale value to a process that has just started, another creates for 3 s";
-    Ok(ms(name.into(), slowest, Bar::AtMost(5.0), json!({ "ms": times })))
+    let name = "stale value to a process that has just started, another creates for 3 s";
+    Ok(ms(format!("{}, {name}", S::NAME), slowest, Bar::AtMost(5.0), json!({ "ms": times })))
 }
 
 fn ms(name: String, figure: f64, bar: Bar, details: serde_json::Value) -> Row {
@@ -172,10 +183,6 @@ fn count(name: String, figure: u64, bar: Bar, details: serde_json::Value) -> Row
         bar,
         details,
     }
-}
-
-fn created(counts: &mut redis::Connection, key: &str) -> Result<u64, Box<dyn Error>> {
-    Ok(counts.get::<_, Option<u64>>(format!("created {key}"))?.unwrap_or(0))
 }
 
 /// One question to a process, as a line of text.
@@ -220,8 +227,8 @@ struct Told {
     outcome: String,
 }
 
-fn start(server: &Server, count: usize) -> Result<Vec<Worker>, Box<dyn Error>> {
-    (0..count).map(|_| Worker::start(&["redis", &server.url])).collect()
+fn start<S: Shared>(server: &S, count: usize) -> Result<Vec<Worker>, Box<dyn Error>> {
+    (0..count).map(|_| Worker::start(&[S::ROLE, server.address()])).collect()
 }
 
 fn ask_all(workers: &mut [Worker], asked: &Asked) -> Result<Vec<Told>, Box<dyn Error>> {
@@ -252,20 +259,22 @@ impl Observe for Last {
     }
 }
 
-/// What each of the processes does.
-pub(super) fn process(arguments: &[String]) -> Result<(), Box<dyn Error>> {
-    let url = arguments.first().ok_or("no server")?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let redis = runtime.block_on(Redis::connect(url))?;
-    let counts =
-        runtime.block_on(redis::Client::open(&**url)?.get_multiplexed_async_connection())?;
+/// What each of the processes does: it answers questions with a store, and counts what it creates.
+pub(super) fn answer<R, F, Fut>(
+    runtime: &tokio::runtime::Runtime,
+    store: R,
+    count: F,
+) -> Result<(), Box<dyn Error>>
+where
+    R: ReadThrough<Value = Bytes> + Clone + 'static,
+    F: Fn(String) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
     let last = std::sync::Arc::new(Last::default());
-    let dogpile = Dogpile::leased(redis);
     println!("0 connected");
     for line in std::io::stdin().lines() {
         let asked = Asked::read(&line?).ok_or("a question was expected")?;
-        let region = Region::new(dogpile.clone(), MsgPack)
+        let region = Region::new(store.clone(), MsgPack)
             .expires_after(Duration::from_millis(asked.expires_ms))
             .with_lease_for(Duration::from_millis(asked.lease_ms))
             .with_observer(last.clone());
@@ -273,14 +282,13 @@ pub(super) fn process(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         let all = runtime.block_on(async {
             let mut tasks = tokio::task::JoinSet::new();
             for _ in 0..asked.tasks {
-                let (region, asked, mut counts) = (region.clone(), asked.clone(), counts.clone());
+                let (region, asked, count) = (region.clone(), asked.clone(), count.clone());
                 tasks.spawn(async move {
                     let key = asked.key.clone();
                     let create = || async move {
-                        let name = format!("created {}", asked.key);
-                        let _: u64 = redis::AsyncCommands::incr(&mut counts, name, 1).await?;
+                        count(asked.key).await;
                         tokio::time::sleep(Duration::from_millis(asked.sleep_ms)).await;
-                        Ok::<_, redis::RedisError>("value".to_owned())
+                        Ok::<_, std::io::Error>("value".to_owned())
                     };
                     region.get_or_create::<String, _, _, _>(&*key, create).await.map(drop)
                 });
@@ -294,4 +302,9 @@ pub(super) fn process(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// The runtime of such a process.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
