@@ -13,7 +13,11 @@ const PORT: u16 = 11_211;
 /// The address of one server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Address {
-    Tcp { host: String, port: u16, tls: bool },
+    Tcp {
+        host: String,
+        port: u16,
+        tls: bool,
+    },
     #[cfg(unix)]
     Unix(PathBuf),
 }
@@ -44,7 +48,14 @@ impl Address {
         let (host, port) = match rest.strip_prefix('[') {
             Some(rest) => {
                 let (host, port) = rest.split_once(']').ok_or_else(wrong)?;
-                (host, if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or_else(wrong)?) })
+                (
+                    host,
+                    if port.is_empty() {
+                        None
+                    } else {
+                        Some(port.strip_prefix(':').ok_or_else(wrong)?)
+                    },
+                )
             }
             // More than one colon and no brackets is an address of IPv6 without a port.
             None => match rest.split_once(':') {
@@ -98,9 +109,18 @@ mod tests {
 
     #[test]
     fn others_are_refused_with_the_forms_there_are() {
-        for text in
-            ["", "redis://a", "memcached://", "a:b", "a:99999", "unix://relative", "a b", "[::1", "u:p@h:1", "a\r\nb"]
-        {
+        for text in [
+            "",
+            "redis://a",
+            "memcached://",
+            "a:b",
+            "a:99999",
+            "unix://relative",
+            "a b",
+            "[::1",
+            "u:p@h:1",
+            "a\r\nb",
+        ] {
             let error = Address::new(text).unwrap_err();
             assert!(error.to_string().contains("memcached://host"), "{text}: {error}");
         }

@@ -60,8 +60,10 @@ impl Backend for Memcached {
         let names: Vec<_> = items.iter().map(|(key, _)| self.name(*key)).collect();
         let groups = self.fleet.grouped(names.iter().map(|name| &**name))?;
         let writes = groups.iter().map(|(server, places)| async {
-            let items: Vec<_> =
-                places.iter().map(|place| (items[*place].0, &*names[*place], &items[*place].1)).collect();
+            let items: Vec<_> = places
+                .iter()
+                .map(|place| (items[*place].0, &*names[*place], &items[*place].1))
+                .collect();
             self.write_many(server, &items, options).await
         });
         at_once(writes.collect()).await.into_iter().collect()
@@ -73,7 +75,8 @@ impl Backend for Memcached {
         let deletes = groups.iter().map(|(server, places)| async {
             match server.line().await? {
                 Line::Meta(connection) => {
-                    let delete = |place: &usize| Command::Delete { name: &names[*place], cas: None };
+                    let delete =
+                        |place: &usize| Command::Delete { name: &names[*place], cas: None };
                     let commands: Vec<_> = places.iter().map(delete).collect();
                     let (replies, _) = server.all(connection, &commands, Resend::May).await?;
                     replies.iter().try_for_each(|reply| match reply.status {
@@ -83,9 +86,9 @@ impl Backend for Memcached {
                 }
                 #[cfg(feature = "classic")]
                 Line::Classic(classic) => {
-                    let deletes = places.iter().map(|place| {
-                        self.classic_delete(&classic, keys[*place], &names[*place])
-                    });
+                    let deletes = places
+                        .iter()
+                        .map(|place| self.classic_delete(&classic, keys[*place], &names[*place]));
                     at_once(deletes.collect()).await.into_iter().collect()
                 }
             }
@@ -146,7 +149,8 @@ impl Memcached {
         match server.line().await? {
             Line::Meta(connection) => {
                 let asked = Arc::clone(&connection);
-                let (reply, _) = server.one(connection, &Command::Get { name }, Resend::May).await?;
+                let (reply, _) =
+                    server.one(connection, &Command::Get { name }, Resend::May).await?;
                 self.got(server, asked, name, reply).await
             }
             #[cfg(feature = "classic")]

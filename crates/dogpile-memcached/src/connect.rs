@@ -107,7 +107,11 @@ impl Connect {
     ///
     /// They are sent as they are: use TLS where others may listen.
     #[must_use]
-    pub fn with_credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+    pub fn with_credentials(
+        mut self,
+        user: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
         self.credentials = Some((user.into(), password.into()));
         self
     }
@@ -132,7 +136,9 @@ impl Connect {
 
     pub(crate) fn check(&self, address: &Address) -> Result<()> {
         if let Some((user, password)) = &self.credentials
-            && (user.is_empty() || user.contains(['\r', '\n', ' ']) || password.contains(['\r', '\n']))
+            && (user.is_empty()
+                || user.contains(['\r', '\n', ' '])
+                || password.contains(['\r', '\n']))
         {
             return Err(crate::error::refused(format!(
                 "the credentials for {address} cannot be sent: a user has no space, and neither has a line break"

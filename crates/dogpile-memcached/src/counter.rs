@@ -61,7 +61,8 @@ impl MemcachedCounter {
     async fn present(&self, server: &Arc<Server>, name: &[u8]) -> Result<Option<(u64, u64)>> {
         let (digits, cas) = match server.line().await? {
             Line::Meta(connection) => {
-                let (reply, _) = server.one(connection, &Command::Look { name }, Resend::May).await?;
+                let (reply, _) =
+                    server.one(connection, &Command::Look { name }, Resend::May).await?;
                 match reply.status {
                     Status::Missing => return Ok(None),
                     Status::Value => (reply.value, reply.marks.cas),
@@ -74,8 +75,10 @@ impl MemcachedCounter {
                 None => return Ok(None),
             },
         };
-        let number = std::str::from_utf8(&digits).ok().and_then(|digits| digits.trim_end().parse().ok());
-        let number = number.ok_or_else(|| refused("the key of the counter holds something else"))?;
+        let number =
+            std::str::from_utf8(&digits).ok().and_then(|digits| digits.trim_end().parse().ok());
+        let number =
+            number.ok_or_else(|| refused("the key of the counter holds something else"))?;
         Ok(Some((number, cas)))
     }
 

@@ -31,7 +31,9 @@ pub(crate) fn unanswered(server: &str, allowed: Duration) -> Error {
 /// connection can be trusted.
 pub(crate) fn garbled(server: &str, what: impl AsRef<str>) -> Error {
     let what = what.as_ref();
-    unavailable(format!("{server} does not speak memcached's protocol: {what}; the connection is dropped"))
+    unavailable(format!(
+        "{server} does not speak memcached's protocol: {what}; the connection is dropped"
+    ))
 }
 
 /// What a `SERVER_ERROR` means.
@@ -40,7 +42,9 @@ pub(crate) fn told(server: &str, message: &[u8]) -> Error {
     if said.contains("too large") {
         return Error::new(
             ErrorKind::TooLarge,
-            format!("{server} takes no value of this size, and dropped the one before: its limit (-I) is lower than it said"),
+            format!(
+                "{server} takes no value of this size, and dropped the one before: its limit (-I) is lower than it said"
+            ),
         );
     }
     if said.contains("out of memory") {

@@ -120,4 +120,3 @@ pub(crate) fn in_order<T>(
     }
     Ok(ordered.into_iter().map(|answer| answer.unwrap_or_else(&absent)).collect())
 }
-

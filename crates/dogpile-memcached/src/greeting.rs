@@ -27,7 +27,11 @@ const META_SINCE: [u64; 3] = [1, 6, 10];
 const MOST: usize = 64 * 1024;
 
 /// Greets a server within the time allowed, and logs in where there are credentials.
-pub(crate) async fn greet(socket: &mut Socket, server: &Arc<str>, options: &Connect) -> Result<Facts> {
+pub(crate) async fn greet(
+    socket: &mut Socket,
+    server: &Arc<str>,
+    options: &Connect,
+) -> Result<Facts> {
     let allowed = options.connect_timeout;
     match tokio::time::timeout(allowed, greeted(socket, server, options)).await {
         Ok(facts) => facts,
@@ -168,7 +172,9 @@ mod tests {
 
     #[test]
     fn versions() {
-        for recent in ["1.6.10", "1.6.18", "1.6.45", "1.7.0", "2.0", "v3-something-of-ours", "mcrouter"] {
+        for recent in
+            ["1.6.10", "1.6.18", "1.6.45", "1.7.0", "2.0", "v3-something-of-ours", "mcrouter"]
+        {
             assert!(is_recent(recent), "{recent}");
         }
         for old in ["1.6.9", "1.5.22", "1.4", "1.6.9_rc1"] {

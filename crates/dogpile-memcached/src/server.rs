@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use dogpile_core::{Error, Result};
 #[cfg(feature = "classic")]
 use dogpile_core::BoxFuture;
+use dogpile_core::{Error, Result};
 
 use crate::address::Address;
 #[cfg(feature = "classic")]
@@ -221,7 +221,8 @@ impl Server {
             Ok(reply) => Ok((self.checked(reply)?, connection.epoch)),
             Err(failure) => {
                 let connection = self.instead(failure, resend).await?;
-                let reply = connection.one(command).await.map_err(|failure| self.failure(failure))?;
+                let reply =
+                    connection.one(command).await.map_err(|failure| self.failure(failure))?;
                 Ok((self.checked(reply)?, connection.epoch))
             }
         }

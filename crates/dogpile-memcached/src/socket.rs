@@ -6,8 +6,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use dogpile_core::Result;
 use bytes::BytesMut;
+use dogpile_core::Result;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, tcp};
 #[cfg(unix)]
@@ -83,7 +83,8 @@ impl Socket {
 
     #[cfg(feature = "tls")]
     async fn secured(stream: TcpStream, host: &str, options: &Connect) -> io::Result<Self> {
-        let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let name =
+            rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let connector = crate::tls::connector(&options.roots)?;
         Ok(Self::Tls(Box::new(connector.connect(name, stream).await?)))
     }
@@ -176,7 +177,10 @@ impl AsyncWrite for Socket {
         true
     }
 
-    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS holds bytes back"))]
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, reason = "only TLS holds bytes back")
+    )]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             #[cfg(feature = "tls")]

@@ -103,11 +103,8 @@ impl Watches {
             table.sweep_at = table.watches.len() * 2;
         }
         let seen = Mutex::new(Seen { at: Instant::now(), turn: None });
-        let watch = Arc::new(Watch {
-            looking: tokio::sync::Mutex::default(),
-            ended: Notify::new(),
-            seen,
-        });
+        let watch =
+            Arc::new(Watch { looking: tokio::sync::Mutex::default(), ended: Notify::new(), seen });
         table.watches.insert(name.into(), Arc::clone(&watch));
         watch
     }
@@ -201,7 +198,10 @@ impl Memcached {
                 match reply.status {
                     Status::Done => {
                         add(&server.counts.expired_leases, 1);
-                        tracing::debug!(server = &*server.name, "a lease that was not extended is over");
+                        tracing::debug!(
+                            server = &*server.name,
+                            "a lease that was not extended is over"
+                        );
                         Ok(true)
                     }
                     Status::Exists => Ok(false),

@@ -1,6 +1,6 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 use dogpile_conformance::Subject;
-use dogpile_memcached::{KeyNames, Memcached, Split, Connect};
+use dogpile_memcached::{Connect, KeyNames, Memcached, Split};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,7 +10,14 @@ fn prefix() -> String {
 }
 async fn subject(with: impl Fn(Memcached) -> Memcached) -> Subject<Memcached> {
     let prefix = prefix();
-    let handle = async || with(Memcached::connect_with("127.0.0.1:18811", Connect::new()).await.unwrap().with_key_names(KeyNames::readable().with_prefix(&prefix).unwrap()));
+    let handle = async || {
+        with(
+            Memcached::connect_with("127.0.0.1:18811", Connect::new())
+                .await
+                .unwrap()
+                .with_key_names(KeyNames::readable().with_prefix(&prefix).unwrap()),
+        )
+    };
     Subject::new(handle().await).with_other(handle().await).with_lag(Duration::from_secs(2))
 }
 mod plain {
@@ -32,7 +39,15 @@ mod classic {
     use dogpile_memcached::Protocol;
     async fn subject() -> Subject<Memcached> {
         let prefix = prefix();
-        let handle = async || Memcached::connect_with("127.0.0.1:18811", Connect::new().with_protocol(Protocol::Classic)).await.unwrap().with_key_names(KeyNames::readable().with_prefix(&prefix).unwrap());
+        let handle = async || {
+            Memcached::connect_with(
+                "127.0.0.1:18811",
+                Connect::new().with_protocol(Protocol::Classic),
+            )
+            .await
+            .unwrap()
+            .with_key_names(KeyNames::readable().with_prefix(&prefix).unwrap())
+        };
         Subject::new(handle().await).with_other(handle().await).with_lag(Duration::from_secs(2))
     }
     dogpile_conformance::backend_suite!(subject());

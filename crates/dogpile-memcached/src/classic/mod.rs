@@ -206,33 +206,6 @@ impl Classic {
         self.in_time(twice(write)).await
     }
 
-    /// Adds to a number that is there, written in decimal digits; what it is now.
-    pub(crate) async fn increment(&self, key: &[u8], by: u64) -> Result<Option<u64>> {
-        let key = checked_key(key)?;
-        let write = async {
-            let mut connection = self.pool.lend().await?;
-            let answer = connection.increment(key, by).await;
-            match connection.settle(answer)? {
-                Reply::Done(number) => Ok(Some(number)),
-                Reply::Missing | Reply::Exists => Ok(None),
-            }
-        };
-        self.in_time(write).await
-    }
-
-    /// What the server says it is, such as `1.4.39`.
-    pub(crate) async fn version(&self) -> Result<String> {
-        let ask = || async {
-            let mut connection = self.pool.lend().await?;
-            let answer = connection.version().await;
-            match connection.settle(answer)? {
-                Reply::Done(version) => Ok(version),
-                Reply::Missing | Reply::Exists => Ok(String::new()),
-            }
-        };
-        self.in_time(twice(ask)).await
-    }
-
     fn checked<'k>(&self, key: &'k [u8], value: &[u8]) -> Result<&'k str> {
         let key = checked_key(key)?;
         let size = key.len() + value.len();

@@ -56,7 +56,8 @@ impl Memcached {
         for ((at, name, token, closed), reply) in ours.iter().zip(replies) {
             let mut stored = is_done(server, "ms", &reply)?;
             if reply.status == Status::Exists
-                && let Some(cas) = self.extended(server, &connection, name, *token).await? {
+                && let Some(cas) = self.extended(server, &connection, name, *token).await?
+            {
                 let mode = Mode::Cas(cas);
                 let command = Command::Set { name, value: &closed.item, ttl, mode };
                 let again = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?.0;

@@ -3,8 +3,8 @@
 #[cfg(feature = "classic")]
 mod classic;
 mod hold;
-mod turn;
 mod token;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;

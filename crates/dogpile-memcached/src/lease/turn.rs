@@ -53,7 +53,8 @@ impl Memcached {
             Judged::Free(free) => free,
         };
         let mut answers = vec![None];
-        self.take_turns(server, asked, vec![Wanted { at: 0, question, free }], &mut answers).await?;
+        self.take_turns(server, asked, vec![Wanted { at: 0, question, free }], &mut answers)
+            .await?;
         Ok(answers.pop().flatten().unwrap_or(Answer::Busy { stale: None }))
     }
 

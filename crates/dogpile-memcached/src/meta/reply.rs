@@ -103,7 +103,8 @@ impl Parser {
                     .and_then(|length| usize::try_from(length).ok())
                     .ok_or_else(|| malformed("a value without a length", line))?;
                 if length > self.limit {
-                    let what = format!("a value of {length} bytes, more than the {} it keeps", self.limit);
+                    let what =
+                        format!("a value of {length} bytes, more than the {} it keeps", self.limit);
                     return Err(malformed(&what, line));
                 }
                 let marks = marked(rest).ok_or_else(|| malformed("odd marks", line))?;
@@ -137,7 +138,10 @@ impl Parser {
             return Ok(None);
         }
         if &input[length..length + 2] != b"\r\n" {
-            return Err(malformed("a value that is longer than its length", &input[length..length + 2]));
+            return Err(malformed(
+                "a value that is longer than its length",
+                &input[length..length + 2],
+            ));
         }
         // A small slice would keep the whole of a large buffer alive.
         let value = match length >= input.capacity() / 2 {
@@ -198,7 +202,8 @@ mod tests {
     }
 
     fn in_pieces(bytes: &[u8], size: usize) -> Result<Vec<Reply>, Malformed> {
-        let (mut parser, mut input, mut replies) = (Parser::new(1 << 20), BytesMut::new(), Vec::new());
+        let (mut parser, mut input, mut replies) =
+            (Parser::new(1 << 20), BytesMut::new(), Vec::new());
         for piece in bytes.chunks(size) {
             input.extend_from_slice(piece);
             while let Some(reply) = parser.next(&mut input)? {
@@ -227,7 +232,10 @@ mod tests {
             [
                 item(b"", Marks { won: true, ..marks }),
                 item(b"", Marks { ttl: Some(30), taken: true, ..marks }),
-                item(b"val", Marks { cas: 8, ttl: Some(29), flags: 7, taken: true, stale: true, won: false }),
+                item(
+                    b"val",
+                    Marks { cas: 8, ttl: Some(29), flags: 7, taken: true, stale: true, won: false }
+                ),
                 plain(Status::Missing),
                 Reply { marks: Marks { cas: 2, ..marks }, ..plain(Status::Done) },
                 plain(Status::Exists),

@@ -191,7 +191,8 @@ mod tests {
         let mut all = Vec::new();
         while !out.is_empty() {
             let _ = out.write_with(|pieces| {
-                let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+                let joined: Vec<u8> =
+                    pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
                 let part = joined.len().min(at_most);
                 all.extend_from_slice(&joined[..part]);
                 Ok::<_, ()>(part)
@@ -246,12 +247,9 @@ mod tests {
         let mut later = Outgoing::default();
         Command::Get { name: b"c" }.encode(&mut later);
         later.put_back(out);
-        let expected = [
-            &b"mg a v f\r\nms k 16384 c T0 F1\r\n"[..],
-            &large,
-            b"\r\nmg b v f\r\nmg c v f\r\n",
-        ]
-        .concat();
+        let expected =
+            [&b"mg a v f\r\nms k 16384 c T0 F1\r\n"[..], &large, b"\r\nmg b v f\r\nmg c v f\r\n"]
+                .concat();
         assert_eq!(drained(later, 1_000), expected);
     }
 }

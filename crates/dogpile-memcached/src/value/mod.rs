@@ -135,7 +135,8 @@ impl Values {
             let item = Stored { flags: flags(Kind::Whole, compressed), head, body };
             return Ok(Closed { item, parts: None });
         }
-        let Some((manifest, parts)) = self.split.and_then(|split| split.cut(&body, room, id())) else {
+        let Some((manifest, parts)) = self.split.and_then(|split| split.cut(&body, room, id()))
+        else {
             return Err(too_large(value.len(), length, room, self.advice()));
         };
         let part = |body| Stored { flags: flags(Kind::Part, 0), head: Vec::new(), body };
@@ -147,7 +148,9 @@ impl Values {
     fn advice(&self) -> &'static str {
         match (self.split, self.compression == Compression::none()) {
             (Some(_), _) => "raise `Split::with_max_size`",
-            (None, true) => "compress values (`with_compression`), split them (`with_split`), or start the server with a larger -I",
+            (None, true) => {
+                "compress values (`with_compression`), split them (`with_split`), or start the server with a larger -I"
+            }
             (None, false) => "split values (`with_split`), or start the server with a larger -I",
         }
     }
@@ -158,16 +161,20 @@ impl Values {
             return Found::Turn(None);
         }
         let Some(flags) = Flags::from_bits(bits) else {
-            return Found::Foreign(corrupt(&format!("it was written by another program, with the flags {bits}")));
+            return Found::Foreign(corrupt(&format!(
+                "it was written by another program, with the flags {bits}"
+            )));
         };
         match flags.kind {
-            Kind::Whole | Kind::Split if flags.codec == self.codec => match envelope::read(&bytes) {
-                Some((stamps, begins)) => {
-                    bytes.advance(begins);
-                    Found::Entry(Packed { stamps, flags, rest: bytes })
+            Kind::Whole | Kind::Split if flags.codec == self.codec => {
+                match envelope::read(&bytes) {
+                    Some((stamps, begins)) => {
+                        bytes.advance(begins);
+                        Found::Entry(Packed { stamps, flags, rest: bytes })
+                    }
+                    None => Found::Foreign(corrupt("its stamps are damaged")),
                 }
-                None => Found::Foreign(corrupt("its stamps are damaged")),
-            },
+            }
             Kind::Whole | Kind::Split => Found::Foreign(corrupt(&format!(
                 "it was written with the codec number {}, and this reader has {}",
                 flags.codec, self.codec

@@ -62,13 +62,19 @@ impl Split {
     }
 
     /// Cuts a value into parts of at most `room` bytes each.
-    pub(super) fn cut(&self, value: &Bytes, room: usize, id: u128) -> Option<(Manifest, Vec<Bytes>)> {
+    pub(super) fn cut(
+        &self,
+        value: &Bytes,
+        room: usize,
+        id: u128,
+    ) -> Option<(Manifest, Vec<Bytes>)> {
         let size = self.part_size.min(room).max(1);
         let count = value.len().div_ceil(size);
         if value.len() > self.max_size || count > MOST {
             return None;
         }
-        let parts = (0..count).map(|nth| value.slice(nth * size..value.len().min((nth + 1) * size)));
+        let parts =
+            (0..count).map(|nth| value.slice(nth * size..value.len().min((nth + 1) * size)));
         let manifest = Manifest { id, hash: xxh3_128(value), length: value.len(), size };
         Some((manifest, parts.collect()))
     }
@@ -108,7 +114,8 @@ impl Manifest {
             let (id, hash) = (u128::from_be_bytes(*id), u128::from_be_bytes(*hash));
             (rest.is_empty() && size > 0).then_some(Self { id, hash, length, size })
         };
-        let manifest = read().ok_or_else(|| corrupt("the list of the parts of a value is damaged"))?;
+        let manifest =
+            read().ok_or_else(|| corrupt("the list of the parts of a value is damaged"))?;
         if manifest.length > most || manifest.count() > MOST {
             return Err(corrupt(&format!(
                 "a value in parts claims {} bytes, and at most {most} are allowed (Split::with_max_size)",
@@ -125,7 +132,8 @@ impl Manifest {
 
     /// The value, if these are its parts.
     pub(crate) fn join(&self, parts: &[Bytes]) -> Option<Bytes> {
-        if parts.len() != self.count() || parts.iter().map(Bytes::len).sum::<usize>() != self.length {
+        if parts.len() != self.count() || parts.iter().map(Bytes::len).sum::<usize>() != self.length
+        {
             return None;
         }
         let mut value = BytesMut::with_capacity(self.length);

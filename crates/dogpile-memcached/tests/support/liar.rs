@@ -34,10 +34,20 @@ struct Shared {
     opened: AtomicU64,
     closed: AtomicU64,
     ended: AtomicBool,
+    old: bool,
 }
 
 impl Liar {
     pub fn to(place: Place) -> Self {
+        Self::start(place, false)
+    }
+
+    /// One that pretends to be of before 1.6: it says so, and knows no `mn`.
+    pub fn old(place: Place) -> Self {
+        Self::start(place, true)
+    }
+
+    fn start(place: Place, old: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -46,6 +56,7 @@ impl Liar {
             opened: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            old,
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
@@ -99,9 +110,13 @@ impl Shared {
     fn serve(&self, mut client: Stream) {
         let Ok(mut server) = Stream::connect(&self.place) else { return };
         let (Ok(mut back), Ok(mut from)) = (client.try_clone(), server.try_clone()) else { return };
+        let old = self.old;
         let answers = thread::spawn(move || {
             let mut buffer = vec![0; 64 << 10];
             while let Ok(length @ 1..) = from.read(&mut buffer) {
+                if old {
+                    replace(&mut buffer[..length], b"VERSION 1.6", b"VERSION 1.4");
+                }
                 if back.write_all(&buffer[..length]).is_err() {
                     break;
                 }
@@ -111,6 +126,9 @@ impl Shared {
         let mut buffer = vec![0; 64 << 10];
         let mut silent = false;
         while let Ok(length @ 1..) = client.read(&mut buffer) {
+            if self.old {
+                replace(&mut buffer[..length], b"mn\r\n", b"mz\r\n");
+            }
             let lie = self.lie.lock().unwrap().clone();
             let truth = match lie {
                 _ if silent => continue,
@@ -133,5 +151,13 @@ impl Shared {
         client.shut_down();
         server.shut_down();
         let _ = answers.join();
+    }
+}
+
+fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
+    for at in 0..(bytes.len() + 1).saturating_sub(from.len()) {
+        if bytes[at..].starts_with(from) {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
     }
 }

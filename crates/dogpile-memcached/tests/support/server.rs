@@ -14,6 +14,7 @@ use super::wire::Wire;
 pub struct Options {
     tls: bool,
     socket: bool,
+    asks: bool,
     arguments: Vec<String>,
 }
 
@@ -43,6 +44,13 @@ impl Options {
         self.arguments(&["-Z", "-o", "ssl_chain_cert=server.pem,ssl_key=server.key"])
     }
 
+    /// Whoever connects is asked for what is in this file, and told nothing before.
+    #[must_use]
+    pub fn with_password(mut self, file: &str) -> Self {
+        self.asks = true;
+        self.arguments(&["-Y", file])
+    }
+
     /// As on the command line: `["-m", "2"]`.
     #[must_use]
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
@@ -62,7 +70,7 @@ impl Options {
         std::fs::write(folder.join("server.pem"), TLS_SERVER).unwrap();
         std::fs::write(folder.join("server.key"), TLS_KEY).unwrap();
         let mut process = self.spawn(&folder, port);
-        if !answers(&mut process, &self.place(&folder, port), self.tls) {
+        if !answers(&mut process, &self.place(&folder, port), self.tells_nobody()) {
             println!("memcached at port {port}: {}", log(&folder));
             return None;
         }
@@ -89,6 +97,11 @@ impl Options {
         Process::start(command.args(&self.arguments), folder.path())
     }
 
+    /// Whether it answers only to those who know how to ask.
+    fn tells_nobody(&self) -> bool {
+        self.tls || self.asks
+    }
+
     fn place(&self, folder: &Folder, port: u16) -> Place {
         match self.socket {
             true => Place::Socket(folder.join(SOCKET)),
@@ -98,8 +111,8 @@ impl Options {
 }
 
 /// Whether it answers before it ends.
-fn answers(process: &mut Process, place: &Place, tls: bool) -> bool {
-    let answers = || match tls {
+fn answers(process: &mut Process, place: &Place, silent: bool) -> bool {
+    let answers = || match silent {
         true => Stream::connect(place).is_ok(),
         false => Wire::connect(place, PATIENCE)
             .and_then(|mut wire| wire.try_ask("version"))
@@ -110,6 +123,15 @@ fn answers(process: &mut Process, place: &Place, tls: bool) -> bool {
             return Some(true);
         }
         (!process.is_running()).then_some(false)
+    })
+}
+
+/// Whether no thread of a process runs any more, where the system can tell.
+fn is_stopped(id: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{id}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 't']))
     })
 }
 
@@ -164,6 +186,11 @@ impl Server {
         }
     }
 
+    /// As rings name it.
+    pub fn name(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     pub fn wire(&self) -> Wire {
         Wire::connect(&self.place(), PATIENCE)
             .unwrap_or_else(|error| panic!("{error}: {}", log(&self.folder)))
@@ -187,7 +214,10 @@ impl Server {
 
     /// Stops it where it stands; connections stay open and get no answer.
     pub fn pause(&self) {
-        self.process.lock().unwrap().signal("STOP");
+        let process = self.process.lock().unwrap();
+        process.signal("STOP");
+        // Each of its threads stops when it likes.
+        wait_until("all threads to stop", || is_stopped(process.id()).then_some(()));
     }
 
     pub fn go_on(&self) {
@@ -205,7 +235,7 @@ impl Server {
         process.kill();
         let _ = std::fs::remove_file(self.socket());
         *process = self.options.spawn(&self.folder, self.port);
-        let up = answers(&mut process, &self.place(), self.options.tls);
+        let up = answers(&mut process, &self.place(), self.options.tells_nobody());
         assert!(up, "it does not start again: {}", log(&self.folder));
     }
 }
