@@ -33,13 +33,14 @@ pub(crate) struct Connection {
 pub(crate) struct Shared {
     pub(super) server: Arc<str>,
     pub(super) allowed: Duration,
-    direct: Option<Direct>,
     state: Mutex<State>,
     /// How many callers wait.
     waiting: AtomicUsize,
 }
 
 pub(super) struct State {
+    /// Writes without the driver. It goes when the connection ends: it would keep the socket open.
+    direct: Option<Direct>,
     pub(super) out: Outgoing,
     /// Who waits, in the order of the replies.
     pub(super) queue: VecDeque<Waiting>,
@@ -103,8 +104,8 @@ impl Connection {
         let shared = Arc::new(Shared {
             server,
             allowed,
-            direct: socket.direct(),
             state: Mutex::new(State {
+                direct: socket.direct(),
                 out: Outgoing::default(),
                 queue: VecDeque::new(),
                 writing: false,
@@ -203,8 +204,9 @@ impl Shared {
         let idle = state.queue.is_empty() && state.out.is_empty() && !state.writing;
         commands.iter().for_each(|command| command.encode(&mut state.out));
         state.queue.push_back(Waiting { due, answer });
-        if idle && let Some(direct) = &self.direct {
-            match state.out.write_with(|pieces| direct.try_write(pieces)) {
+        let State { direct, out, .. } = &mut *state;
+        if idle && let Some(direct) = direct {
+            match out.write_with(|pieces| direct.try_write(pieces)) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     // The caller that waits in the queue is told with the others.
                     drop(state);
@@ -232,6 +234,7 @@ impl Shared {
                 state.ended = Some(failure.clone());
             }
             state.out = Outgoing::default();
+            state.direct = None;
             (std::mem::take(&mut state.queue), state.driver.take())
         };
         waker.into_iter().for_each(Waker::wake);
