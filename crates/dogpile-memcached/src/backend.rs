@@ -86,10 +86,9 @@ impl Backend for Memcached {
                 }
                 #[cfg(feature = "classic")]
                 Line::Classic(classic) => {
-                    let deletes = places
-                        .iter()
-                        .map(|place| self.classic_delete(&classic, keys[*place], &names[*place]));
-                    at_once(deletes.collect()).await.into_iter().collect()
+                    let items: Vec<_> =
+                        places.iter().map(|place| (keys[*place], &*names[*place])).collect();
+                    self.classic_delete_many(&classic, &items).await
                 }
             }
         });
@@ -309,11 +308,12 @@ impl Memcached {
             }
             #[cfg(feature = "classic")]
             Line::Classic(classic) => {
-                // One after the other: of a key given twice, the last is kept.
-                for ((key, name, _), closed) in items.iter().zip(&closed) {
-                    self.classic_set(&classic, *key, name, &closed.item, ttl).await?;
-                }
-                Ok(())
+                let items: Vec<_> = items
+                    .iter()
+                    .zip(&closed)
+                    .map(|((key, name, _), closed)| (*key, *name, &closed.item))
+                    .collect();
+                self.classic_set_many(&classic, &items, ttl).await
             }
         }
     }

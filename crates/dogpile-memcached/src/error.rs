@@ -59,7 +59,7 @@ pub(crate) fn too_large(value: usize, stored: usize, limit: usize, hint: &str) -
     Error::new(
         ErrorKind::TooLarge,
         format!(
-            "the value has {value} bytes, {stored} as it would be stored, and the server keeps at most {limit}: {hint}"
+            "the value has {value} bytes, {stored} as it would be stored, and at most {limit} are kept: {hint}"
         ),
     )
 }

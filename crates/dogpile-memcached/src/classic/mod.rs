@@ -191,16 +191,19 @@ impl Classic {
         self.compare_and_swap(key, b"", cas, LONG_AGO).await
     }
 
-    /// Deletes an item, if there is one. When it returns, the server has done it.
-    pub(crate) async fn delete(&self, key: &[u8]) -> Result<()> {
-        let key = checked_key(key)?;
+    /// Deletes items, where there are any, in one round trip. When it returns, the server has done it.
+    pub(crate) async fn delete_many(&self, keys: &[&[u8]]) -> Result<()> {
+        let keys = keys.iter().map(|key| checked_key(key)).collect::<Result<Vec<&str>>>()?;
         let write = || async {
             let mut connection = self.pool.lend().await?;
-            let mut answer = connection.delete(key).await.map(|()| String::new());
-            if answer.is_ok() {
-                // The reply of the `delete` would come before this one.
-                answer = connection.version().await;
-            }
+            let deleted = async {
+                for key in &keys {
+                    connection.delete(key).await?;
+                }
+                // The reply to a `delete` that failed would come before this one.
+                connection.version().await
+            };
+            let answer = deleted.await;
             connection.settle(answer).map(drop)
         };
         self.in_time(twice(write)).await

@@ -93,7 +93,7 @@ impl Memcached {
         classic.set(name, &closed.item.joined(), self.ttl(options)).await?;
         let held = self.classic_release(classic, key, lease).await?;
         if held == Held::Lost {
-            classic.delete(name).await?;
+            classic.delete_many(&[name]).await?;
         }
         Ok(held)
     }
@@ -145,32 +145,38 @@ impl Memcached {
         Ok(classic.get_many(&[&lock]).await?.pop().flatten().is_some())
     }
 
-    /// Stores a value over what is there, and takes the lock away: before it, and again after it,
-    /// because somebody may have taken the lock in between.
-    pub(crate) async fn classic_set(
+    /// Stores values over what is there, and takes the locks away: before it, and again after it, because
+    /// somebody may have taken a lock in between.
+    pub(crate) async fn classic_set_many(
         &self,
         classic: &Classic,
-        key: Key<'_>,
-        name: &[u8],
-        item: &Stored,
+        items: &[(Key<'_>, &[u8], &Stored)],
         ttl: u32,
     ) -> Result<()> {
-        let lock = self.settings.names.lock(key);
-        classic.delete(&lock).await?;
-        classic.set(name, &item.joined(), ttl).await?;
-        classic.delete(&lock).await
+        let locks = self.locks(items.iter().map(|(key, ..)| *key));
+        let locks: Vec<&[u8]> = locks.iter().map(Vec::as_slice).collect();
+        classic.delete_many(&locks).await?;
+        // One after the other: of a key given twice, the last is kept.
+        for (_, name, item) in items {
+            classic.set(name, &item.joined(), ttl).await?;
+        }
+        classic.delete_many(&locks).await
     }
 
-    pub(crate) async fn classic_delete(
+    pub(crate) async fn classic_delete_many(
         &self,
         classic: &Classic,
-        key: Key<'_>,
-        name: &[u8],
+        items: &[(Key<'_>, &[u8])],
     ) -> Result<()> {
-        let lock = self.settings.names.lock(key);
-        classic.delete(&lock).await?;
-        classic.delete(name).await?;
-        classic.delete(&lock).await
+        let locks = self.locks(items.iter().map(|(key, _)| *key));
+        let locks = locks.iter().map(Vec::as_slice);
+        let names = items.iter().map(|(_, name)| *name);
+        let all: Vec<&[u8]> = locks.clone().chain(names).chain(locks).collect();
+        classic.delete_many(&all).await
+    }
+
+    fn locks<'k>(&self, keys: impl Iterator<Item = Key<'k>>) -> Vec<Vec<u8>> {
+        keys.map(|key| self.settings.names.lock(key)).collect()
     }
 }
 

@@ -137,7 +137,8 @@ impl Values {
         }
         let Some((manifest, parts)) = self.split.and_then(|split| split.cut(&body, room, id()))
         else {
-            return Err(too_large(value.len(), length, room, self.advice()));
+            let limit = self.split.map_or(room, |split| split.max_size().max(room));
+            return Err(too_large(value.len(), length, limit, self.advice()));
         };
         let part = |body| Stored { flags: flags(Kind::Part, 0), head: Vec::new(), body };
         let body = manifest.encode().into();

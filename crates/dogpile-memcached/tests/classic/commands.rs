@@ -32,8 +32,8 @@ async fn values_are_set_read_changed_and_deleted() {
     assert_eq!(classic.compare_and_delete(b"k", cas - 1).await.unwrap(), Swap::Changed);
     assert_eq!(classic.compare_and_delete(b"k", cas).await.unwrap(), Swap::Stored);
     assert_eq!(classic.compare_and_delete(b"k", cas).await.unwrap(), Swap::Missing);
-    classic.delete(b"l").await.unwrap();
-    classic.delete(b"l").await.unwrap();
+    classic.delete_many(&[b"l", b"absent", b"l"]).await.unwrap();
+    classic.delete_many(&[]).await.unwrap();
     assert_eq!(classic.get_many(&[b"k", b"l"]).await.unwrap(), [None, None]);
     assert_eq!(server.connections(), before, "none of this ended the connection");
 }
@@ -61,12 +61,12 @@ async fn the_second_command_of_a_set_leaves_nothing_behind() {
         classic.set(b"k", value, 0).await.unwrap();
         assert_eq!(server.wire().get("k").unwrap().0, value);
     }
-    classic.delete(b"k").await.unwrap();
+    classic.delete_many(&[b"k"]).await.unwrap();
     // What a set of a key finds that somebody else deletes at once.
     let [other, another] = [guarded(server.port()), guarded(server.port())];
     let deletes = tokio::spawn(async move {
         for _ in 0..2_000 {
-            other.delete(b"k").await.unwrap();
+            other.delete_many(&[b"k"]).await.unwrap();
         }
     });
     let mut lost = 0;

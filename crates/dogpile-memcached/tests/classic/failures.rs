@@ -119,7 +119,7 @@ async fn a_line_break_in_a_key_is_a_command() {
             classic.set(key, b"", 0).await.unwrap_err(),
             classic.add(key, b"", 0).await.unwrap_err(),
             classic.compare_and_swap(key, b"", 1, 0).await.unwrap_err(),
-            classic.delete(key).await.unwrap_err(),
+            classic.delete_many(&[b"public", key]).await.unwrap_err(),
         ];
         assert!(refused.iter().all(|error| error.kind() == ErrorKind::Refused), "{refused:?}");
     }
@@ -155,7 +155,7 @@ async fn a_swap_of_what_is_missing_is_an_error_like_any_other() {
     assert_eq!(error.kind(), io::ErrorKind::Other, "bare, it is not NotFound");
 
     let classic = guarded(server.port());
-    classic.delete(b"k").await.unwrap();
+    classic.delete_many(&[b"k"]).await.unwrap();
     let before = server.connections();
     for _ in 0..2 {
         let swap = classic.compare_and_swap(b"k", b"new", 1, 0).await.unwrap();

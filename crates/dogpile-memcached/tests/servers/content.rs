@@ -179,9 +179,9 @@ async fn foreign_bytes_are_told_apart_and_replaced() {
 async fn flags_that_are_not_ours_make_no_wrong_value() {
     let (server, memcached) = open().await;
     put(&memcached, Key::name("k"), "value").await.unwrap();
-    let (bytes, _) = server.wire().get("k").unwrap();
+    let (bytes, ours) = server.wire().get("k").unwrap();
     let mut seen = BTreeSet::new();
-    for flags in (0..32).map(|bit| 1_u32 << bit).chain([0, u32::MAX]) {
+    for flags in (0..32).map(|bit| ours ^ (1_u32 << bit)).chain([ours, 0, 1, u32::MAX]) {
         let head = format!("set k {flags} 0 {}\r\n", bytes.len());
         assert_eq!(server.ask([head.as_bytes(), &bytes].concat()), "STORED");
         match memcached.get(Key::name("k")).await {
@@ -196,7 +196,7 @@ async fn flags_that_are_not_ours_make_no_wrong_value() {
             }
         };
     }
-    assert!(seen.contains("the value"), "{seen:?}");
+    assert!(seen.contains("the value") && seen.contains("corrupt"), "{seen:?}");
 }
 
 /// Every stored byte changed, and every length cut: an error or nothing, or the value itself.

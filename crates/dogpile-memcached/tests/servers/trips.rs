@@ -36,8 +36,6 @@ async fn the_backend_takes_as_few_as_promised() {
     let (busy, answer) = trips(&proxy, memcached.get_or_lease(&ask())).await;
     assert!(matches!(answer.unwrap(), Answer::Busy { stale: None }));
     assert_eq!(busy, 1);
-    let (extend, held) = trips(&proxy, memcached.extend(key, lease, millis(5_000))).await;
-    assert_eq!((extend, held.unwrap()), (1, Held::Kept));
     let entry = || Entry::new(SystemClock.now(), Bytes::from("v"));
     let (fill, held) = trips(&proxy, memcached.fill(key, lease, entry(), &SetOptions::new())).await;
     assert_eq!((fill, held.unwrap()), (1, Held::Kept));
@@ -62,6 +60,20 @@ async fn the_backend_takes_as_few_as_promised() {
     assert_eq!((leased, yes.unwrap()), (1, true));
     let (release, held) = trips(&proxy, memcached.release(key, lease)).await;
     assert_eq!((release, held.unwrap()), (1, Held::Kept));
+
+    // A creation that takes so long that its turn has to be extended.
+    let long = Key::name("long");
+    let ask = Ask::new(long, Policy::new().at(SystemClock.now()), millis(5_000));
+    let Answer::Create { lease, .. } = memcached.get_or_lease(&ask).await.unwrap() else {
+        panic!("nothing is there")
+    };
+    let (extend, held) = trips(&proxy, memcached.extend(long, lease, millis(5_000))).await;
+    assert_eq!((extend, held.unwrap()), (1, Held::Kept));
+    let (again, held) = trips(&proxy, memcached.extend(long, lease, millis(5_000))).await;
+    assert_eq!((again, held.unwrap()), (3, Held::Kept));
+    let (fill, held) =
+        trips(&proxy, memcached.fill(long, lease, entry(), &SetOptions::new())).await;
+    assert_eq!((fill, held.unwrap()), (3, Held::Kept));
 
     let names: Vec<String> = (0..100).map(|at| format!("many{at}")).collect();
     let keys: Vec<Key<'_>> = names.iter().map(Key::name).collect();
