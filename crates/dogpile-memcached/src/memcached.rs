@@ -11,6 +11,7 @@ use crate::connect::Connect;
 use crate::error::refused;
 use crate::fleet::Fleet;
 use crate::key::KeyNames;
+use crate::lease::HeldTurns;
 use crate::server::Server;
 use crate::stats::ServerStats;
 use crate::value::{Compression, Split, Values};
@@ -30,6 +31,7 @@ use crate::wait::Watches;
 pub struct Memcached {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) watches: Arc<Watches>,
+    pub(crate) held: Arc<HeldTurns>,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -130,6 +132,7 @@ impl Memcached {
     /// # Errors
     /// [`ErrorKind::Refused`] for an address that is not understood, and for a locator with another
     /// number of nodes.
+    #[expect(clippy::needless_pass_by_value, reason = "all ways to connect take it alike")]
     pub fn lazy_fleet<A: AsRef<str>>(
         addresses: impl IntoIterator<Item = A>,
         locator: impl Locator + 'static,
@@ -151,7 +154,12 @@ impl Memcached {
     }
 
     fn over(fleet: Fleet) -> Self {
-        Self { fleet: Arc::new(fleet), watches: Arc::default(), settings: Arc::default() }
+        Self {
+            fleet: Arc::new(fleet),
+            watches: Arc::default(),
+            held: Arc::default(),
+            settings: Arc::default(),
+        }
     }
 
     fn setting(mut self, set: impl FnOnce(&mut Settings)) -> Self {

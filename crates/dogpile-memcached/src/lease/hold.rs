@@ -44,7 +44,7 @@ impl Memcached {
                 name,
                 value: &closed.item,
                 ttl,
-                mode: Mode::Cas(token.cas),
+                mode: Mode::Cas(self.held.cas(name, *token)),
             })
             .collect();
         let replies = match commands.as_slice() {
@@ -63,6 +63,7 @@ impl Memcached {
                 let again = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?.0;
                 stored = is_done(server, "ms", &again)?;
             }
+            self.held.ended(name, *token);
             match stored {
                 true => held[*at] = Held::Kept,
                 false => self.drop_parts(server, closed).await,
@@ -85,17 +86,24 @@ impl Memcached {
         }
         // Written anew, the item gets another `cas`: who waits sees that its holder is alive.
         let value = Record::new(token.cas, lease_for).stored();
-        let mut cas = Some(token.cas);
+        let mut cas = self.held.cas(name, token);
         for _ in 0..2 {
-            let Some(present) = cas else { break };
-            let mode = Mode::Cas(present);
+            let mode = Mode::Cas(cas);
             let command = Command::Set { name, value: &value, ttl: seconds, mode };
             let (reply, _) = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?;
             if is_done(server, "ms", &reply)? {
+                self.held.extended(name, token, reply.marks.cas, lease_for);
                 return Ok(Held::Kept);
             }
-            cas = self.extended(server, &connection, name, token).await?;
+            if reply.status != Status::Exists {
+                break;
+            }
+            match self.extended(server, &connection, name, token).await? {
+                Some(present) => cas = present,
+                None => break,
+            }
         }
+        self.held.ended(name, token);
         Ok(Held::Lost)
     }
 
@@ -139,11 +147,15 @@ impl Memcached {
     ) -> Result<Held> {
         let command = match token.stale {
             true => Command::MarkStale { name, ttl: GRACE, cas: Some(token.cas) },
-            false => Command::Delete { name, cas: Some(token.cas) },
+            false => Command::Delete { name, cas: Some(self.held.cas(name, token)) },
         };
+        self.held.ended(name, token);
         let (reply, _) = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?;
         if is_done(server, "md", &reply)? {
             return Ok(Held::Kept);
+        }
+        if reply.status != Status::Exists {
+            return Ok(Held::Lost);
         }
         let Some(cas) = self.extended(server, &connection, name, token).await? else {
             return Ok(Held::Lost);

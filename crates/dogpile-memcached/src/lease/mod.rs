@@ -2,6 +2,7 @@
 
 #[cfg(feature = "classic")]
 mod classic;
+mod held;
 mod hold;
 mod token;
 mod turn;
@@ -14,6 +15,7 @@ use dogpile_core::{
     Answer, Ask, Entry, Error, Held, Key, KeyBuf, Lease, LeaseBackend, Result, SetOptions,
 };
 
+pub(crate) use self::held::Held as HeldTurns;
 use self::token::Token;
 use crate::fleet::{at_once, in_order};
 use crate::memcached::{Memcached, WhenDown, is_down};
