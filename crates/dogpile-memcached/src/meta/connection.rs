@@ -39,7 +39,7 @@ pub(crate) struct Shared {
 }
 
 pub(super) struct State {
-    /// Writes without the driver. It goes when the connection ends: it would keep the socket open.
+    /// The way for callers to write at once.
     direct: Option<Direct>,
     pub(super) out: Outgoing,
     /// Who waits, in the order of the replies.
@@ -205,7 +205,7 @@ impl Shared {
         commands.iter().for_each(|command| command.encode(&mut state.out));
         state.queue.push_back(Waiting { due, answer });
         let State { direct, out, .. } = &mut *state;
-        if idle && let Some(direct) = direct {
+        if let (true, Some(direct)) = (idle, direct) {
             match out.write_with(|pieces| direct.try_write(pieces)) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     // The caller that waits in the queue is told with the others.

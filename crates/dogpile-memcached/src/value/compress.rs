@@ -70,26 +70,25 @@ impl Compression {
     /// longer.
     pub(super) fn compress(self, value: &Bytes) -> Result<(u8, Bytes)> {
         let Ok(length) = u32::try_from(value.len()) else { return Ok((PLAIN, value.clone())) };
-        let (algorithm, data): (u8, Vec<u8>) = match self.0 {
-            Algorithm::None => {
-                let _ = length;
-                return Ok((PLAIN, value.clone()));
-            }
+        let packed: Option<(u8, Vec<u8>)> = match self.0 {
+            Algorithm::None => None,
             #[cfg(feature = "zstd")]
             Algorithm::Zstd { level } => {
                 let data = zstd::bulk::compress(value, level).map_err(|error| {
                     Error::new(ErrorKind::Encode, "zstd cannot compress the value")
                         .with_source(error)
                 })?;
-                (ZSTD, data)
+                Some((ZSTD, data))
             }
             #[cfg(feature = "lz4")]
-            Algorithm::Lz4 => (LZ4, lz4_flex::block::compress(value)),
+            Algorithm::Lz4 => Some((LZ4, lz4_flex::block::compress(value))),
         };
-        if data.len() + 4 >= value.len() {
-            return Ok((PLAIN, value.clone()));
-        }
-        Ok((algorithm, [&length.to_be_bytes(), &data[..]].concat().into()))
+        Ok(match packed {
+            Some((algorithm, data)) if data.len() + 4 < value.len() => {
+                (algorithm, [&length.to_be_bytes(), &data[..]].concat().into())
+            }
+            _ => (PLAIN, value.clone()),
+        })
     }
 }
 

@@ -251,3 +251,56 @@ async fn a_password_is_asked_for_and_never_shown() {
         assert!(!format!("{error:?} {error}").contains("wrong-wrong"), "{error:?}");
     }
 }
+
+/// The backend's own policy: reads find nothing, creations go on, and nothing is lost in silence.
+#[tokio::test]
+async fn a_backend_may_take_a_dead_server_for_an_empty_one() {
+    let server = Server::start();
+    let memcached = Memcached::connect_with(&server.url(), quick()).await.unwrap();
+    let memcached = memcached.with_when_down(dogpile_memcached::WhenDown::Miss);
+    put(&memcached, Key::name("k"), "v").await.unwrap();
+    server.kill();
+    for _ in 0..3 {
+        assert!(memcached.get(Key::name("k")).await.unwrap().is_none());
+        let keys = [Key::name("k"), Key::name("l")];
+        assert_eq!(memcached.get_many(&keys).await.unwrap(), [None, None]);
+        assert_eq!(region(&memcached).get_or_create("made", || made(4)).await.unwrap(), 4);
+        let error = put(&memcached, Key::name("k"), "v").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(memcached.delete_many(&keys).await.is_err());
+    }
+    server.restart();
+    heals(&memcached).await;
+    let began = Instant::now();
+    while let Err(error) = put(&memcached, Key::name("k"), "v").await {
+        assert!(began.elapsed() < Duration::from_secs(5), "{error}");
+        tokio::time::sleep(millis(2)).await;
+    }
+    assert!(memcached.get(Key::name("k")).await.unwrap().is_some());
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn tls_is_spoken_with_whom_a_root_vouches_for() {
+    use crate::support::server::TLS_CA;
+
+    let server = Options::new().tls().start();
+    let trusting = quick().with_connect_timeout(millis(1_000)).with_root_certificate(TLS_CA);
+    let memcached = Memcached::connect_with(&server.url(), trusting.clone()).await.unwrap();
+    region(&memcached).set("k", &1_u32).await.unwrap();
+    assert_eq!(region(&memcached).get::<u32>("k").await.unwrap(), Some(1));
+    // Nobody vouches for it; it speaks no TLS; and its clients have to.
+    let plain = Server::start();
+    for (url, options) in [
+        (server.url(), quick()),
+        (plain.url().replace("memcached://127.0.0.1", "memcacheds://localhost"), trusting),
+        (format!("memcached://127.0.0.1:{}", server.port()), quick()),
+    ] {
+        let error = Memcached::connect_with(&url, options).await.unwrap_err();
+        let kind = error.kind();
+        assert!(
+            matches!(kind, ErrorKind::Refused | ErrorKind::Unavailable | ErrorKind::TimedOut),
+            "{url}: {error:?}"
+        );
+    }
+}

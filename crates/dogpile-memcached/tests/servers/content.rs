@@ -220,3 +220,18 @@ async fn damaged_bytes_make_no_panic() {
         }
     }
 }
+
+/// A reader that has another codec does not decode what it cannot read, and gets a turn to replace it.
+#[tokio::test]
+async fn a_codec_has_its_number() {
+    let (_server, memcached) = open().await;
+    let other = memcached.clone().with_codec_number(7);
+    put(&other, Key::name("k"), "of seven").await.unwrap();
+    assert_eq!(value(&other, Key::name("k")).await.unwrap(), "of seven");
+    match memcached.get(Key::name("k")).await {
+        Ok(found) => assert_eq!(found, None),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}"),
+    }
+    assert_eq!(region(&memcached).get_or_create("k", || made(1)).await.unwrap(), 1);
+    assert_eq!(memcached.inspect(Key::name("k")).await.unwrap().codec, Some(0));
+}

@@ -77,6 +77,37 @@ async fn the_limit_is_known_to_the_byte_or_a_little_less() {
     }
 }
 
+#[cfg(all(feature = "lz4", feature = "zstd"))]
+#[tokio::test]
+async fn a_value_that_can_be_compressed_is_one_item() {
+    use dogpile_memcached::Compression;
+
+    let (_server, memcached) = open().await;
+    let text = Bytes::from("The clocks were striking. ".repeat(80_000));
+    assert!(text.len() > 19 * MB / 10);
+    for (how, name) in [(Compression::lz4(), "lz4"), (Compression::zstd(), "zstd")] {
+        let compressing = memcached.clone().with_compression(how).with_min_compress_len(100);
+        put(&compressing, Key::name("k"), text.clone()).await.unwrap();
+        assert!(value(&compressing, Key::name("k")).await.unwrap() == text);
+        assert!(value(&memcached, Key::name("k")).await.unwrap() == text, "others read it, too");
+        let inspection = memcached.inspect(Key::name("k")).await.unwrap();
+        assert_eq!(inspection.compression, Some(name));
+        assert!(inspection.parts.is_none() && inspection.stored_len < MB / 4, "{inspection}");
+
+        for (length, compressed) in [(99, false), (100, true), (101, true)] {
+            put(&compressing, Key::name("k"), vec![7; length]).await.unwrap();
+            let inspection = memcached.inspect(Key::name("k")).await.unwrap();
+            assert_eq!(inspection.compression.is_some(), compressed, "{length} bytes");
+            assert_eq!(value(&memcached, Key::name("k")).await.unwrap(), vec![7; length]);
+        }
+        // What does not become smaller stays as it is, and above the limit it is told.
+        put(&compressing, Key::name("k"), noise(10_000, 1)).await.unwrap();
+        assert_eq!(memcached.inspect(Key::name("k")).await.unwrap().compression, None);
+        let error = put(&compressing, Key::name("k"), noise(2 * MB, 1)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
+    }
+}
+
 async fn splitting(server: &Server) -> Memcached {
     let memcached = Memcached::connect(&server.url()).await.unwrap();
     memcached.with_split(Split::new().with_max_size(32 * MB))

@@ -43,10 +43,7 @@ pub(super) fn run<S: Shared>(
     Ok(rows.into())
 }
 
-fn missing<S: Shared>(
-    server: &mut S,
-    settings: Settings,
-) -> Result<Vec<Row>, Box<dyn Error>> {
+fn missing<S: Shared>(server: &mut S, settings: Settings) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut workers = start(server, PROCESSES)?;
     let (mut last, mut creations) = (Vec::new(), Vec::new());
     for round in 0..settings.rounds * 2 {
@@ -62,23 +59,16 @@ fn missing<S: Shared>(
     }
     let most = creations.iter().copied().max().unwrap_or(0);
     let details = json!({ "last_ms": last, "creations": creations });
-    let name = format!("{}, {PROCESSES} processes x {TASKS} tasks, missing key, 50 ms creator", S::NAME);
+    let name =
+        format!("{}, {PROCESSES} processes x {TASKS} tasks, missing key, 50 ms creator", S::NAME);
     Ok(vec![
-        ms(
-            format!("{name}: last waiter"),
-            quantile(&last, 0.5),
-            S::LAST,
-            details.clone(),
-        ),
+        ms(format!("{name}: last waiter"), quantile(&last, 0.5), S::LAST, details.clone()),
         count(format!("{name}: creations"), most, Bar::AtMost(1.0), details),
     ])
 }
 
 /// The creator is killed; its lease is a second.
-fn killed<S: Shared>(
-    server: &mut S,
-    settings: Settings,
-) -> Result<Vec<Row>, Box<dyn Error>> {
+fn killed<S: Shared>(server: &mut S, settings: Settings) -> Result<Vec<Row>, Box<dyn Error>> {
     let rounds = if settings.quick { 1 } else { 3 };
     let (mut last, mut creations) = (Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -116,10 +106,7 @@ fn killed<S: Shared>(
 }
 
 /// A creation that takes longer than any lease.
-fn slow<S: Shared>(
-    server: &mut S,
-    settings: Settings,
-) -> Result<Row, Box<dyn Error>> {
+fn slow<S: Shared>(server: &mut S, settings: Settings) -> Result<Row, Box<dyn Error>> {
     let seconds = if settings.quick { 2 } else { 8 };
     let mut workers = start(server, PROCESSES)?;
     let asked = Asked {
@@ -131,8 +118,10 @@ fn slow<S: Shared>(
     };
     let answers = ask_all(&mut workers, &asked)?;
     let last = answers.iter().map(|answer| answer.ms).fold(0.0, f64::max);
-    let name =
-        format!("{}, {seconds} s creator on {PROCESSES} processes, lease of 1 s: creations", S::NAME);
+    let name = format!(
+        "{}, {seconds} s creator on {PROCESSES} processes, lease of 1 s: creations",
+        S::NAME
+    );
     Ok(count(name, server.created("slow")?, Bar::AtMost(1.0), json!({ "last_ms": last })))
 }
 
@@ -173,7 +162,7 @@ fn ms(name: String, figure: f64, bar: Bar, details: serde_json::Value) -> Row {
     }
 }
 
-fn count(name: String, figure: u64, bar: Bar, details: serde_json::Value) -> Row {
+pub(super) fn count(name: String, figure: u64, bar: Bar, details: serde_json::Value) -> Row {
     Row {
         name,
         ours: figure.to_string(),
