@@ -57,9 +57,9 @@ impl Arguments {
 
 fn number<T: TryFrom<u64>>(option: &str, text: &str, least: u64, most: u64) -> Result<T, String> {
     let parsed = text.parse().ok().filter(|number| (least..=most).contains(number));
-    parsed
-        .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| format!("{option} takes a whole number from {least} to {most}, not {text:?}"))
+    parsed.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+        format!("{option} takes a whole number from {least} to {most}, not {text:?}")
+    })
 }
 
 #[cfg(test)]

@@ -125,8 +125,9 @@ impl Database {
 
 fn read(connection: &Mutex<Connection>, category: &str) -> rusqlite::Result<Vec<Product>> {
     let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut statement = connection
-        .prepare_cached("SELECT id, name, price FROM product WHERE category = ?1 ORDER BY price, id")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, name, price FROM product WHERE category = ?1 ORDER BY price, id",
+    )?;
     let rows = statement.query_map([category], |row| {
         Ok(Product { id: row.get(0)?, name: row.get(1)?, price: row.get(2)? })
     })?;

@@ -145,7 +145,8 @@ async fn states(shop: &Shop) -> String {
     let mut states: Vec<char> =
         entries.iter().map(|entry| if entry.is_some() { 's' } else { '-' }).collect();
     for kind in [Kind::Products, Kind::Page, Kind::Fragment] {
-        let numbers: Vec<usize> = (0..keys.len()).filter(|at| shop.keys[*at].kind == kind).collect();
+        let numbers: Vec<usize> =
+            (0..keys.len()).filter(|at| shop.keys[*at].kind == kind).collect();
         let own: Vec<&KeyBuf> = numbers.iter().map(|at| &shop.keys[*at].key).collect();
         // A look is no use of the cache, and is not counted as one.
         let region = shop.region(kind).clone().with_observer(Arc::new(Stats::new()));
@@ -215,6 +216,7 @@ pub(crate) async fn state(State(shop): State<Arc<Shop>>) -> axum::Json<Value> {
     state["failures"] = json!(failures);
     state["requests"] = json!(shop.meters.requests());
     state["products"] = json!(shop.meters.products.callers());
+    state["fragments"] = json!(shop.meters.fragments.callers());
     state["callers"] = json!(shop.meters.callers());
     state["states"] = json!(states(&shop).await);
     state["owners"] = json!(owners(&shop));

@@ -19,10 +19,12 @@ use crate::login::Visitor;
 use crate::products::Listing;
 use crate::shop::Region;
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("frame.html", include_str!("templates/frame.html")),
     ("grid.html", include_str!("templates/grid.html")),
     ("home.html", include_str!("templates/home.html")),
+    ("in_browser.html", include_str!("templates/in_browser.html")),
+    ("sorry.html", include_str!("templates/sorry.html")),
     ("products.html", include_str!("templates/products.html")),
 ];
 
@@ -61,7 +63,7 @@ impl Templates {
         }
     }
 
-    /// The frame of a page. It has no fragments, and renders in place.
+    /// The frame of a page.
     pub(crate) fn frame(
         &self,
         title: &str,
@@ -78,6 +80,17 @@ impl Templates {
         self.in_place("home.html", context! { categories => categories() })
     }
 
+    /// What renders the data from this address in the browser.
+    pub(crate) fn in_browser(&self, data: &str) -> Result<String, Error> {
+        self.in_place("in_browser.html", context! { data })
+    }
+
+    /// What a page shows that cannot be had.
+    pub(crate) fn sorry(&self, why: &str) -> Result<String, Error> {
+        self.in_place("sorry.html", context! { why })
+    }
+
+    /// For templates without fragments, which wait for nobody.
     fn in_place(&self, template: &str, values: Value) -> Result<String, Error> {
         let rendered = self.0.get_template(template).and_then(|found| found.render(values));
         rendered.map_err(unrendered)

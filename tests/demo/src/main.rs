@@ -22,12 +22,12 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::Router;
 use cookie_session::tower::SessionLayer;
 use cookie_session::{Session, Sessions};
 use tokio::net::TcpListener;

@@ -173,7 +173,11 @@ const STEPS: usize = 27 * 8;
 impl Latencies {
     fn add(&self, took: Duration) {
         let doublings = (took.as_secs_f64() * 1e6).max(1.0).log2();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small and positive"
+        )]
         let step = (doublings * 8.0) as usize;
         self.0[step.min(STEPS - 1)].fetch_add(1, Relaxed);
     }

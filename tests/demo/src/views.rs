@@ -37,31 +37,34 @@ where
     Fut: Future<Output = Result<T, Error>> + Send,
     T: Serialize + Send,
 {
-    get(async move |State(shop): State<Arc<Shop>>, Path(category): Path<String>, request: RequestSession| {
-        if !goods::has(&category) {
-            return Ok(not_found().into_response());
-        }
-        Ok::<_, Failure>(match how {
-            As::Json => Json(function(shop, category).await?).into_response(),
-            As::Fragment(template) => {
-                Html(pages::rendered(shop, template, category).await?).into_response()
+    get(
+        async move |State(shop): State<Arc<Shop>>,
+                    Path(category): Path<String>,
+                    request: RequestSession| {
+            if !goods::has(&category) {
+                return Ok((StatusCode::NOT_FOUND, "there is no such category\n").into_response());
             }
-            As::Page(template) => {
-                let visitor = login::visitor(&request.session().await?)?;
-                let content = pages::rendered(Arc::clone(&shop), template, category.clone()).await?;
-                page(&shop, &category, &content, &visitor)?
-            }
-            As::InBrowser(data) => {
-                let visitor = login::visitor(&request.session().await?)?;
-                let address = data.replace("{category}", &category);
-                let content = format!(
-                    "<section id=\"listing\" data-from=\"{address}\"></section>\
-                     <script src=\"/assets/listing.js\" defer></script>"
-                );
-                page(&shop, &category, &content, &visitor)?
-            }
-        })
-    })
+            Ok::<_, Failure>(match how {
+                As::Json => Json(function(shop, category).await?).into_response(),
+                As::Fragment(template) => {
+                    Html(pages::rendered(shop, template, category).await?).into_response()
+                }
+                As::Page(template) => {
+                    let visitor = login::visitor(&request.session().await?)?;
+                    match pages::rendered(Arc::clone(&shop), template, category.clone()).await {
+                        Ok(content) => page(&shop, &category, &content, &visitor)?,
+                        Err(error) => sorry(&shop, &error, &visitor)?,
+                    }
+                }
+                As::InBrowser(data) => {
+                    let visitor = login::visitor(&request.session().await?)?;
+                    let content =
+                        shop.templates.in_browser(&data.replace("{category}", &category))?;
+                    page(&shop, &category, &content, &visitor)?
+                }
+            })
+        },
+    )
 }
 
 /// The frame around every page. It is the visitor's own, so it is not cached.
@@ -74,9 +77,14 @@ pub(crate) fn page(
     Ok(Html(shop.templates.frame(title, content, visitor)?).into_response())
 }
 
-pub(crate) fn not_found() -> impl IntoResponse {
-    (StatusCode::NOT_FOUND, "there is no such page\n")
+/// The page for a value that is neither cached nor to be had.
+fn sorry(shop: &Shop, error: &Error, visitor: &Visitor) -> Result<Response, Error> {
+    let page = page(shop, "sorry", &shop.templates.sorry(&error.to_string())?, visitor)?;
+    Ok((StatusCode::SERVICE_UNAVAILABLE, RETRY, page).into_response())
 }
+
+/// When to try again, in seconds.
+const RETRY: [(header::HeaderName, &str); 1] = [(header::RETRY_AFTER, "1")];
 
 /// What could not be done, as a response.
 #[derive(Debug)]
@@ -103,8 +111,7 @@ impl IntoResponse for Failure {
             Self::Session(error) => error.into_response(),
             Self::Cache(error) => {
                 let why = json!({ "error": error.to_string() });
-                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], Json(why))
-                    .into_response()
+                (StatusCode::SERVICE_UNAVAILABLE, RETRY, Json(why)).into_response()
             }
         }
     }

@@ -13,7 +13,7 @@ const plots = [
     title: 'Requests', unit: 'per second', floor: 10, labelled: true,
     series: [
       { name: 'answered', color: 'requests', kind: 'filled', value: row => row.requests },
-      { name: 'failed', color: 'failed', kind: 'line', value: row => row.failed || null },
+      { name: 'failed', color: 'failed', kind: 'line', value: row => row.failed },
     ],
   }),
   new Plot({

@@ -104,7 +104,7 @@ export class Plot {
       const at = x(row.at);
       const line = svg('line', { x1: at, x2: at, y1: MARGIN.top - 4, y2: bottom, class: 'note' });
       if (!this.labelled) return [line];
-      const text = row.notes.join(', ');
+      const text = row.notes.join(', ').replaceAll('database ', '');
       const width = text.length * LETTER;
       const begin = at + 4 + width < right ? at + 4 : at - 4 - width;
       const free = ends.findIndex(end => end + LETTER < begin);
@@ -119,6 +119,7 @@ export class Plot {
     const width = rows.length > 1 ? Math.max(1, x(rows[1].at) - x(rows[0].at) - 1) : 1;
     this.series.forEach(({ kind, color, style = '' }, k) => {
       const values = columns[k];
+      if (!values.some(value => value > 0)) return;
       if (kind === 'bars') {
         rows.forEach((row, at) => {
           if (!values[at]) return;
@@ -129,17 +130,14 @@ export class Plot {
       }
       if (kind === 'stack') {
         const above = below.map((base, at) => base + (values[at] ?? 0));
-        if (values.some(value => value > 0)) {
-          const up = rows.map((row, at) => `${x(row.at).toFixed(1)} ${y(above[at]).toFixed(1)}`);
-          const down = rows.map((row, at) => `${x(row.at).toFixed(1)} ${y(below[at]).toFixed(1)}`).reverse();
-          parts.push(svg('path', { d: `M${up.join('L')}L${down.join('L')}Z`, class: `area ${color}` }));
-        }
+        const up = rows.map((row, at) => `${x(row.at).toFixed(1)} ${y(above[at]).toFixed(1)}`);
+        const down = rows.map((row, at) => `${x(row.at).toFixed(1)} ${y(below[at]).toFixed(1)}`).reverse();
+        parts.push(svg('path', { d: `M${up.join('L')}L${down.join('L')}Z`, class: `area ${color}` }));
         below = above;
         return;
       }
       const points = rows.map((row, at) => values[at] === null ? null : `${x(row.at).toFixed(1)} ${y(values[at]).toFixed(1)}`);
       const known = points.map((point, at) => point && `${at && points[at - 1] ? 'L' : 'M'}${point}`).filter(Boolean);
-      if (!known.length) return;
       if (kind === 'filled') {
         const [first, last] = [x(rows[0].at), x(rows.at(-1).at)];
         const base = known.join('').replaceAll('M', 'L').slice(1);
