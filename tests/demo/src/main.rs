@@ -23,10 +23,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::middleware;
-use axum::response::Response;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cookie_session::tower::SessionLayer;
 use cookie_session::{Session, Sessions};
@@ -94,7 +94,7 @@ fn routes(shop: Arc<Shop>, sessions: Sessions) -> Router {
         .route_layer(SessionLayer::new(sessions))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shop), meters::measure))
         .merge(dashboard::routes())
-        .layer(middleware::map_response(only_ours))
+        .layer(middleware::from_fn(among_ourselves))
         .with_state(shop)
 }
 
@@ -103,9 +103,14 @@ async fn home(State(shop): State<Arc<Shop>>, session: Session) -> Result<Respons
     Ok(views::page(&shop, "shop", &shop.templates.home()?, &visitor)?)
 }
 
-/// A page takes nothing from other sites, and is in no frame of theirs.
-async fn only_ours(mut response: Response) -> Response {
+/// No page of another site sends our forms, holds our pages in a frame, or is asked for anything.
+async fn among_ourselves(request: Request, next: Next) -> Response {
     const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+    let from = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if request.method() == Method::POST && !matches!(from, None | Some(b"same-origin" | b"none")) {
+        return (StatusCode::FORBIDDEN, "this form was sent by another site\n").into_response();
+    }
+    let mut response = next.run(request).await;
     let policy = HeaderValue::from_static(POLICY);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response

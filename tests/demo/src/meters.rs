@@ -44,9 +44,9 @@ pub(crate) struct Requests {
 
 impl Meters {
     pub(crate) fn new(keys: &[ShopKey]) -> Self {
-        let numbers = keys.iter().enumerate().map(|(number, key)| (key.key.clone(), number));
-        let numbers: Arc<HashMap<KeyBuf, usize>> = Arc::new(numbers.collect());
-        let watch = || Arc::new(Watch::new(Arc::clone(&numbers)));
+        let numbered = keys.iter().enumerate().map(|(number, key)| (key.key.clone(), number));
+        let numbers = Arc::new(numbered.collect::<HashMap<KeyBuf, usize>>());
+        let watch = || Arc::new(Watch::new(&numbers, keys[0].key.clone()));
         Self {
             products: watch(),
             pages: watch(),
@@ -121,24 +121,25 @@ impl From<Counts> for Callers {
 #[derive(Debug)]
 pub(crate) struct Watch {
     region: Stats,
-    wanted: Stats,
+    /// The key that everybody wants.
+    wanted: KeyBuf,
+    of_wanted: Stats,
     numbers: Arc<HashMap<KeyBuf, usize>>,
     created: Mutex<Vec<usize>>,
 }
 
 impl Watch {
-    fn new(numbers: Arc<HashMap<KeyBuf, usize>>) -> Self {
-        let (region, wanted, created) = (Stats::new(), Stats::new(), Mutex::default());
-        Self { region, wanted, numbers, created }
+    fn new(numbers: &Arc<HashMap<KeyBuf, usize>>, wanted: KeyBuf) -> Self {
+        let (region, of_wanted, numbers) = (Stats::new(), Stats::new(), Arc::clone(numbers));
+        Self { region, wanted, of_wanted, numbers, created: Mutex::default() }
     }
 
     pub(crate) fn callers(&self) -> Callers {
         self.region.counts().into()
     }
 
-    /// Of the key that everybody wants: the first of all.
     pub(crate) fn callers_of_wanted(&self) -> Callers {
-        self.wanted.counts().into()
+        self.of_wanted.counts().into()
     }
 
     fn take_created(&self) -> Vec<usize> {
@@ -149,15 +150,16 @@ impl Watch {
 impl Observe for Watch {
     fn event(&self, key: Key<'_>, event: Event<'_>) {
         self.region.event(key, event);
-        let number = self.numbers.get(&KeyBuf::from(key)).copied();
-        if number == Some(0) {
-            self.wanted.event(key, event);
+        if key == self.wanted.as_key() {
+            self.of_wanted.event(key, event);
         }
-        if let (Event::Created { .. }, Some(number)) = (event, number) {
+        if let Event::Created { .. } = event
+            && let Some(number) = self.numbers.get(&KeyBuf::from(key))
+        {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             // Where nobody asks, the list does not grow.
             if created.len() < self.numbers.len() {
-                created.push(number);
+                created.push(*number);
             }
         }
     }

@@ -57,6 +57,19 @@ fn a_form_leads_back_to_its_page_and_to_no_other_server() {
     }
 }
 
+#[test]
+fn forms_of_other_sites_are_not_taken() {
+    let app = App::start(&[]);
+    for path in ["/login", "/dashboard/expire-all"] {
+        for (site, taken) in [("cross-site", false), ("same-site", false), ("same-origin", true)] {
+            let headers =
+                [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", site)];
+            let answer = app.client().send("POST", path, &headers, "user=Ada");
+            assert_eq!(answer.status == 403, !taken, "{path} from {site}: {answer:?}");
+        }
+    }
+}
+
 fn user(client: &mut Client) -> Value {
     serde_json::from_str::<Value>(&client.get("/account").body).unwrap()["user"].take()
 }
