@@ -1,5 +1,5 @@
 // Listens to the shop, and shows what it hears.
-import { Plot, duration, element, short } from './plots.js';
+import { Plot, duration, element, rate } from './plots.js';
 import { Ring } from './ring.js';
 
 const KEPT = 124;
@@ -27,8 +27,8 @@ const plots = [
   new Plot({
     title: 'Who found no fresh value', unit: 'cache reads per second', floor: 10,
     series: [
-      { name: 'created it', color: 'created', kind: 'stack', value: row => row.created },
-      { name: 'was served the stale one', color: 'stale', kind: 'stack', value: row => row.stale },
+      { name: 'created', color: 'created', kind: 'stack', value: row => row.created },
+      { name: 'served stale', color: 'stale', kind: 'stack', value: row => row.stale },
       { name: 'waited', color: 'waited', kind: 'stack', value: row => row.waited },
     ],
   }),
@@ -47,17 +47,17 @@ const ring = new Ring(find('#ring'), find('#nodes'), (name, what) => post(`/dash
 function row(at) {
   const now = ticks[at], before = ticks[at - 2];
   const seconds = (now.at - before.at) / 1000;
-  const rate = value => Math.max(0, value(now) - value(before)) / seconds;
+  const per = value => Math.max(0, value(now) - value(before)) / seconds;
   return {
     at: now.at, notes: now.notes, p50: now.p50, p99: now.p99,
-    requests: rate(tick => tick.requests.done - tick.requests.failed),
-    failed: rate(tick => tick.requests.failed),
-    queries: rate(tick => tick.queries - tick.failures),
-    failures: rate(tick => tick.failures),
-    created: rate(tick => tick.callers.created),
-    stale: rate(tick => tick.callers.stale),
-    waited: rate(tick => tick.callers.waited),
-    without: rate(tick => tick.products.created + tick.products.stale + tick.products.waited + tick.failures),
+    requests: per(tick => tick.requests.done - tick.requests.failed),
+    failed: per(tick => tick.requests.failed),
+    queries: per(tick => tick.queries - tick.failures),
+    failures: per(tick => tick.failures),
+    created: per(tick => tick.callers.created),
+    stale: per(tick => tick.callers.stale),
+    waited: per(tick => tick.callers.waited),
+    without: per(tick => tick.products.created + tick.products.stale + tick.products.waited + tick.failures),
   };
 }
 
@@ -71,10 +71,10 @@ function draw() {
 
 function tiles(row) {
   const put = (name, text) => { find(`#tile-${name}`).textContent = text; };
-  put('requests', short(Math.round(row.requests + row.failed)));
-  put('queries', short(Math.round(row.queries + row.failures)));
-  put('stale', short(Math.round(row.stale)));
-  put('waited', short(Math.round(row.waited)));
+  put('requests', rate(row.requests + row.failed));
+  put('queries', rate(row.queries + row.failures));
+  put('stale', rate(row.stale));
+  put('waited', rate(row.waited));
   for (const name of ['p50', 'p99']) {
     const [number, unit] = duration(row[name]);
     put(name, number);

@@ -19,22 +19,22 @@ export function element(name, className, text) {
   return made;
 }
 
-// Three digits that matter; nothing for what is not known.
-export function short(value) {
-  if (value === null || value === undefined) return '–';
-  if (value >= 1000) return Math.round(value).toLocaleString('en-GB');
-  return String(value >= 100 ? Math.round(value) : Number(value.toPrecision(value >= 1 ? 3 : 2)));
+// How many in a second; nothing for what is not known.
+export function rate(value) {
+  if (value === null) return '–';
+  return value >= 5 ? Math.round(value).toLocaleString('en-GB') : String(Number(value.toFixed(1)));
 }
 
-// Milliseconds as a number and a unit that fits it.
+// Milliseconds as a number of two or three digits, and a unit that fits it.
 export function duration(millis) {
   if (millis === null) return ['–', 'ms'];
-  return millis >= 1000 ? [short(millis / 1000), 's'] : [short(millis), 'ms'];
+  const digits = number => String(Number(number.toPrecision(number >= 100 ? 3 : 2)));
+  return millis >= 1000 ? [digits(millis / 1000), 's'] : [digits(millis), 'ms'];
 }
 
 export class Plot {
   // Series are drawn in their order; those of kind 'stack' on each other.
-  constructor({ title, unit, series, log = false, floor = 1, labelled = false, format = short }) {
+  constructor({ title, unit, series, log = false, floor = 1, labelled = false, format = rate }) {
     Object.assign(this, { series, log, floor, labelled, format });
     this.figure = element('figure');
     const caption = element('figcaption');
