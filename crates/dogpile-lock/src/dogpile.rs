@@ -12,7 +12,7 @@ use dogpile_core::{
 };
 
 use crate::damaged::present;
-use crate::drive;
+use crate::drive::{self, Settled};
 use crate::flight::Flights;
 use crate::many;
 use crate::paired::Paired;
@@ -230,17 +230,17 @@ impl<L: LeaseBackend> Backend for Dogpile<L> {
         items: &[(Key<'_>, Entry<L::Value>)],
         options: &SetOptions,
     ) -> Result<()> {
-        let _write = self.flights.write(items.iter().map(|(key, _)| *key), None);
+        let _write = self.flights.write(items.iter().map(|(key, _)| *key));
         self.leases.set_many(items, options).await
     }
 
     async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
-        let _write = self.flights.write(keys.iter().copied(), None);
+        let _write = self.flights.write(keys.iter().copied());
         self.leases.delete_many(keys).await
     }
 
     async fn delete_group(&self, group: &[u8]) -> Result<()> {
-        let _write = self.flights.write([], Some(group));
+        let _write = self.flights.write_group(group);
         self.leases.delete_group(group).await
     }
 }
@@ -258,7 +258,13 @@ impl<L: LeaseBackend + 'static> ReadThrough for Dogpile<L> {
     {
         match self.look(request).await? {
             Ok(entry) => Ok(Served { entry, by: ServedBy::Hit }),
-            Err(stale) => Box::pin(drive::here(self, request, stale, create)).await,
+            // In two boxes: who is served needs no room for a creator, who creates none for what led to it.
+            Err(stale) => match Box::pin(drive::settle(self, request, stale)).await? {
+                Settled::Served(served) => Ok(served),
+                Settled::Turn { turn, .. } => {
+                    Box::pin(drive::here(self, request.lease_for, turn, create)).await
+                }
+            },
         }
     }
 

@@ -15,6 +15,7 @@ mod notify;
 mod redis;
 mod script;
 mod stats;
+mod wait;
 mod wire;
 
 pub use crate::buckets::Buckets;
