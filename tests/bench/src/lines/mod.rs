@@ -3,6 +3,9 @@
 mod alloc;
 mod file;
 mod hit;
+mod memcached;
+mod memcached_processes;
+mod one_key;
 pub(crate) mod processes;
 mod redis;
 mod redis_processes;
@@ -69,5 +72,7 @@ pub(crate) const LINES: &[Line] = lines! {
     "processes" "4 processes on the file backend" processes::run;
     "redis" "hits and groups on Redis, against the bare client" redis::run;
     "redis-processes" "4 processes on one key of Redis" redis_processes::run;
+    "memcached" "hits and many keys on memcached, against memcache-async" memcached::run;
+    "memcached-processes" "4 processes on one key of memcached" memcached_processes::run;
     "recursion" "a creator asks for its own key" |s| torture::run("recursion", s);
 };
