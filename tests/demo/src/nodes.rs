@@ -9,6 +9,7 @@ use dogpile_cache::layer::{LayerExt, Prefix, Sharded};
 use dogpile_cache::{Error, ErrorKind, Key, KeyBuf};
 use dogpile_core::{Backend, DynBackend, DynReadThrough, LeaseBackend};
 use dogpile_lock::Dogpile;
+use dogpile_memcached::Memcached;
 use dogpile_redis::Redis;
 use shard_ring::{Profile, Ring};
 use tokio::sync::Mutex;
@@ -51,8 +52,7 @@ impl Nodes {
         Ok(Self { ring, nodes, kinds, store, changing: Mutex::default() })
     }
 
-    /// Four nodes on these servers in turn. All processes that use the same servers share what is
-    /// cached, and elect one creator between them.
+    /// Four nodes on these servers of Redis.
     pub(crate) async fn on_redis(urls: &[String]) -> Result<Self, Error> {
         let mut servers = Vec::new();
         for url in urls {
@@ -61,7 +61,17 @@ impl Nodes {
         Self::on_servers(&servers, "redis")
     }
 
-    /// A node is a prefix on a server, which keeps the leases of its keys.
+    /// Four nodes on these servers of memcached.
+    pub(crate) async fn on_memcached(addresses: &[String]) -> Result<Self, Error> {
+        let mut servers = Vec::new();
+        for address in addresses {
+            servers.push(Memcached::connect(address).await?);
+        }
+        Self::on_servers(&servers, "memcached")
+    }
+
+    /// Nodes are prefixes on these servers in turn, which keep the leases of their keys: all processes
+    /// that use the same servers share what is cached, and elect one creator between them.
     fn on_servers<B>(servers: &[B], kind: &'static str) -> Result<Self, Error>
     where
         B: LeaseBackend<Value = Bytes> + Clone + 'static,
