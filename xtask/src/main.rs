@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "this is a program for a terminal")]
 
 mod arrows;
+mod book;
 mod deny;
 mod extras;
 mod features;
@@ -63,8 +64,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "doc",
         arguments: "",
-        help: "Build the API documentation with warnings denied, and say where to open it",
+        help: "Build the API documentation and the book, and say where they are (installs mdBook: minutes)",
         run: tools::doc,
+    },
+    Command {
+        name: "picture",
+        arguments: "",
+        help: "Draw the picture of the README anew, from a run of today",
+        run: tools::picture,
     },
     Command {
         name: "demo",
