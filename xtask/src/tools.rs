@@ -41,7 +41,8 @@ pub(crate) fn picture(arguments: &[String]) -> Result<Ending> {
         return Ok(usage);
     }
     let workspace = Workspace::load()?;
-    let stampede = ["run", "--release", "--package", "tests", "--example", "stampede", "--", "1000"];
+    let stampede =
+        ["run", "--release", "--package", "tests", "--example", "stampede", "--", "1000"];
     let mut command = shell::cargo(&workspace.root, &stampede);
     command.arg(workspace.root.join("docs/stampede.svg"));
     shell::run_for_code(&mut command).map(Ending::Code)

@@ -37,8 +37,7 @@ pub(crate) fn last(requests: &[Request]) -> Duration {
 
 /// All requests in the order of their arrival.
 pub(crate) async fn stampede(requests: usize, with_lock: bool) -> Result<Vec<Request>, Error> {
-    let cache: Cache =
-        Region::new(Dogpile::local(Memory::new(100)), Shared).expires_after(FRESH);
+    let cache: Cache = Region::new(Dogpile::local(Memory::new(100)), Shared).expires_after(FRESH);
     cache.set("bestsellers", &"yesterday's".to_owned()).await?;
     tokio::time::sleep(FRESH + Duration::from_millis(10)).await;
 

@@ -56,7 +56,8 @@ pub(crate) fn draw(without: &[Request], with: &[Request]) -> String {
         HEIGHT - 1.0,
     );
     axis(&mut out, last, scale);
-    for ((name, requests), top) in [("without the lock", without), ("with the lock", with)].into_iter().zip(TOPS)
+    for ((name, requests), top) in
+        [("without the lock", without), ("with the lock", with)].into_iter().zip(TOPS)
     {
         heading(&mut out, name, requests, top);
         lines(&mut out, requests, top, scale);
@@ -121,7 +122,8 @@ fn lines(out: &mut String, requests: &[Request], top: f64, scale: f64) {
         }
     }
     let own = requests.iter().filter(|request| request.query.is_some()).count();
-    for (kind, (class, path)) in ["waits", "stale", "query"].into_iter().zip([0, 2, 1]).enumerate() {
+    for (kind, (class, path)) in ["waits", "stale", "query"].into_iter().zip([0, 2, 1]).enumerate()
+    {
         // A single query among so many would be thinner than a hair.
         let width = match kind {
             2 if own == 1 => 2.5,

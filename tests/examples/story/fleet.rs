@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use dogpile_cache::{Clock, SystemClock};
+
 use crate::database::{Database, Weather};
 use crate::report::Counts;
 use crate::stage::Stage;
@@ -45,6 +47,8 @@ pub(crate) fn live_through(stage: Stage, products: u64) -> Result<Option<Counts>
         folder: folder.path().to_path_buf(),
         database: listener.local_addr().map_err(|error| error.to_string())?,
         redis: redis.as_ref().map(RedisServer::url).unwrap_or_default(),
+        // The real time, because servers and files have clocks of their own.
+        begins: SystemClock.now(),
     };
     let mut fleet = Fleet::start(&orders)?;
     let database = Database::new();
@@ -84,7 +88,9 @@ impl Fleet {
             let send = send.clone();
             std::thread::spawn(move || {
                 let lines = BufReader::new(output).lines().map_while(Result::ok);
-                lines.filter_map(|line| Said::read(&line)).all(|said| send.send((worker, said)).is_ok())
+                lines
+                    .filter_map(|line| Said::read(&line))
+                    .all(|said| send.send((worker, said)).is_ok())
             });
         }
         Ok(fleet)

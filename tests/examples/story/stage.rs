@@ -48,14 +48,8 @@ pub(crate) enum Asks {
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Bare,
-        Self::Plain,
-        Self::Process,
-        Self::Machine,
-        Self::Background,
-        Self::Server,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Bare, Self::Plain, Self::Process, Self::Machine, Self::Background, Self::Server];
 
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use dogpile_cache::Error;
+use dogpile_cache::{Error, Timestamp};
 use futures_util::future::join_all;
 
 use self::asked::Asked;
@@ -20,8 +20,14 @@ use self::clock::MinuteHand;
 use crate::stage::{Asks, Cache, Stage};
 
 const CALLERS: u64 = 100;
-const ORDERS: [&str; 5] =
-    ["STORY_STAGE", "STORY_PRODUCTS", "STORY_FOLDER", "STORY_DATABASE", "STORY_REDIS"];
+const ORDERS: [&str; 6] = [
+    "STORY_STAGE",
+    "STORY_PRODUCTS",
+    "STORY_FOLDER",
+    "STORY_DATABASE",
+    "STORY_REDIS",
+    "STORY_BEGINS",
+];
 
 /// What a process is told when it starts.
 pub(crate) struct Orders {
@@ -30,17 +36,20 @@ pub(crate) struct Orders {
     pub(crate) folder: PathBuf,
     pub(crate) database: SocketAddr,
     pub(crate) redis: String,
+    /// The moment at which the clocks of all processes begin.
+    pub(crate) begins: Timestamp,
 }
 
 impl Orders {
     pub(crate) fn from_environment() -> Option<Self> {
-        let [stage, products, folder, database, redis] = ORDERS.map(std::env::var);
+        let [stage, products, folder, database, redis, begins] = ORDERS.map(std::env::var);
         Some(Self {
             stage: Stage::named(&stage.ok()?)?,
             products: products.ok()?.parse().ok()?,
             folder: folder.ok()?.into(),
             database: database.ok()?.parse().ok()?,
             redis: redis.ok()?,
+            begins: Timestamp::from_millis(begins.ok()?.parse().ok()?),
         })
     }
 
@@ -51,6 +60,7 @@ impl Orders {
             self.folder.display().to_string(),
             self.database.to_string(),
             self.redis.clone(),
+            self.begins.as_millis().to_string(),
         ];
         command.envs(ORDERS.into_iter().zip(orders))
     }
@@ -60,7 +70,11 @@ impl Orders {
 pub(crate) enum Said {
     /// Of its callers, each has been served or waits for the database.
     Settled,
-    Done { requests: u64, waited: u64, failed: u64 },
+    Done {
+        requests: u64,
+        waited: u64,
+        failed: u64,
+    },
 }
 
 impl Said {
@@ -76,7 +90,8 @@ impl Said {
 
 /// Lives through a minute for each line of its standard input.
 pub(crate) fn run(orders: Orders) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start a runtime: {error}"))?;
     let shop = runtime.block_on(Shop::open(&orders))?;
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -101,7 +116,7 @@ struct Shop {
 impl Shop {
     async fn open(orders: &Orders) -> Result<Self, String> {
         let asked = Arc::new(Asked::default());
-        let clock = Arc::new(MinuteHand::default());
+        let clock = Arc::new(MinuteHand::new(orders.begins));
         let database = Client::connect(orders.database, Arc::clone(&asked)).await;
         let cache = orders
             .stage

@@ -31,7 +31,8 @@ mod tests {
 
     #[test]
     fn every_page_is_listed_once() {
-        let files = ["README.md", SUMMARY, "docs/a.md", "docs/b/c.md", "docs/d.svg"].map(str::to_owned);
+        let files =
+            ["README.md", SUMMARY, "docs/a.md", "docs/b/c.md", "docs/d.svg"].map(str::to_owned);
         let mut findings = Findings::default();
         check(&files, "[A](a.md)\n- [C](b/c.md)", &mut findings);
         assert!(findings.wrong.is_empty(), "{findings:?}");
