@@ -12,7 +12,18 @@ use dogpile_cache::{Error, Region};
 use dogpile_lock::Dogpile;
 use sqlite::Sqlite;
 
-mod contract {
+mod first_contract {
+    use super::sqlite::Sqlite;
+    use dogpile_conformance::Subject;
+
+    dogpile_conformance::backend_suite!(async {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Sqlite::open(folder.path().join("cache.db")).unwrap();
+        Subject::new(open()).with_other(open()).with_guard(folder)
+    });
+}
+
+mod second_contract {
     use super::sqlite::Sqlite;
     use dogpile_conformance::Subject;
 
