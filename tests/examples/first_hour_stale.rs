@@ -14,9 +14,11 @@ async fn main() -> Result<(), Error> {
         .expires_after(Duration::from_millis(500))
         .with_observer(stats.clone());
 
-    let query = |price: u32| move || async move {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        Ok::<_, Error>(price)
+    let query = |price: u32| {
+        move || async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<_, Error>(price)
+        }
     };
     println!("{}", region.get_or_create_detached("socks", query(10)).await?);
     println!("{}", region.get_or_create_detached("socks", query(11)).await?);

@@ -25,4 +25,11 @@ pages! {
     shard_ring "docs/crates/shard-ring.md"
     core "docs/crates/core.md"
     conformance "docs/crates/conformance.md"
+    choosing "docs/choosing.md"
+    operating "docs/operating.md"
+    first_hour "docs/first-hour.md"
+    from_dogpile_cache "docs/coming-from/dogpile-cache.md"
+    from_beaker "docs/coming-from/beaker.md"
+    from_moka_and_cached "docs/coming-from/moka-and-cached.md"
+    from_cookie_rs "docs/coming-from/cookie-rs.md"
 }

@@ -11,7 +11,7 @@ fn heading(queries: &str) -> String {
 fn with_the_lock_one_request_asks_and_without_it_all_do() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("picture.svg");
-    let output = support::example("stampede").arg("60").arg(&file).output().unwrap();
+    let output = support::example("tests", "stampede").arg("60").arg(&file).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let of = |what: &str| -> u64 {

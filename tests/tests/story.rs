@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The page tells of 1,000 products. Products have nothing to do with each other, so a 25th of them
-/// makes a 25th of every number, exactly.
-const PRODUCTS: u64 = 40;
-const SCALE: u64 = 25;
+/// The page tells of 1,000 products. Products have nothing to do with each other, so a 50th of them
+/// makes a 50th of every number, exactly.
+const PRODUCTS: u64 = 20;
+const SCALE: u64 = 50;
 
 /// The rows of the page's table: what a stage is called, and its numbers.
 fn told() -> BTreeMap<String, Vec<u64>> {
@@ -25,7 +25,7 @@ fn told() -> BTreeMap<String, Vec<u64>> {
 
 #[test]
 fn the_numbers_on_the_page_are_those_of_a_run() {
-    let output = support::example("story")
+    let output = support::example("tests", "story")
         .args(["--json", "--products", &PRODUCTS.to_string()])
         .output()
         .unwrap();
@@ -54,7 +54,7 @@ fn bad_input_is_one_clear_line_and_exit_code_2() {
         (&["--products"], "takes a whole number from 1"),
         (&["--rounds", "2"], "there is no option --rounds"),
     ] {
-        let output = support::example("story").args(arguments).output().unwrap();
+        let output = support::example("tests", "story").args(arguments).output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{line}");
         assert!(line.contains(says) && line.lines().count() == 1, "{line}");

@@ -10,6 +10,7 @@ mod features;
 mod machine;
 mod msrv;
 mod package;
+mod release;
 mod servers;
 mod shell;
 mod steps;
@@ -72,6 +73,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "Draw the picture of the README anew, from a run of today",
         run: tools::picture,
+    },
+    Command {
+        name: "release",
+        arguments: "--dry-run [--only STEP]",
+        help: "Check that the crates could be published: versions, changelogs, documentation, packages",
+        run: release::run,
     },
     Command {
         name: "demo",
@@ -151,6 +158,9 @@ mod tests {
             &["test", "--only", "nothing"],
             &["doc", "--open"],
             &["deny", "everything"],
+            &["picture", "1000"],
+            &["release"],
+            &["release", "--dry-run", "--only", "nothing"],
         ] {
             let what = usage(wrong);
             assert!(!what.is_empty() && !what.contains('\n'), "{wrong:?}: {what}");

@@ -33,7 +33,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let outcome = match worker::Orders::from_environment() {
-        Some(orders) => worker::run(orders),
+        Some(orders) => worker::run(&orders),
         None => arguments().and_then(|arguments| tell(&arguments)),
     };
     match outcome {

@@ -10,10 +10,11 @@ use dogpile_cache::codec::MsgPack;
 use dogpile_cache::{Clock, Error, Region};
 use dogpile_core::DynReadThrough;
 use dogpile_lock::{Dogpile, FileLock, Spawn};
-use dogpile_redis::Redis;
+use dogpile_redis::{Connect, Redis};
 
 /// Products are fresh for this long: for one minute of the story, and not for two.
 const FRESH: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cache of products, whatever is behind it.
 pub(crate) type Cache = Region<Arc<dyn DynReadThrough<Value = Bytes>>, MsgPack>;
@@ -96,7 +97,12 @@ impl Stage {
                 Arc::new(dogpile)
             }
             Self::Server => {
-                let redis = Redis::connect(redis).await?;
+                // All requests of a minute come in one moment, on a machine that may have much to do.
+                let patient = Connect::new()
+                    .with_connect_timeout(PATIENCE)
+                    .with_response_timeout(PATIENCE)
+                    .with_total_timeout(PATIENCE);
+                let redis = Redis::connect_with(redis, patient).await?;
                 Arc::new(Dogpile::leased(redis).with_background(true).with_spawner(spawner))
             }
         };

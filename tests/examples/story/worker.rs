@@ -89,11 +89,11 @@ impl Said {
 }
 
 /// Lives through a minute for each line of its standard input.
-pub(crate) fn run(orders: Orders) -> Result<(), String> {
+pub(crate) fn run(orders: &Orders) -> Result<(), String> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start a runtime: {error}"))?;
-    let shop = runtime.block_on(Shop::open(&orders))?;
+    let shop = runtime.block_on(Shop::open(orders))?;
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let minute = line.parse().map_err(|_| format!("{line} is no minute"))?;
         let (requests, waited, failed) = runtime.block_on(shop.minute(minute, orders.products));

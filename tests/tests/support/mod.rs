@@ -14,16 +14,16 @@ pub(crate) fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// An example of this package. Cargo builds the examples beside the tests, unless it was told to
-/// build one test only.
-pub(crate) fn example(name: &str) -> Command {
+/// An example of a package. Cargo builds the examples beside the tests, unless it was told to build
+/// one test only.
+pub(crate) fn example(package: &str, name: &str) -> Command {
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
     let path = path.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if !path.exists() {
         let cargo = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "tests", "--example", name])
+            .args(["build", "--quiet", "--package", package, "--example", name])
             .status();
         assert!(cargo.unwrap().success());
     }
