@@ -53,7 +53,7 @@ fn every_page_with_code_is_among_the_doc_tests() {
 fn no_block_is_left_out() {
     for (page, text) in pages() {
         for block in blocks(&text) {
-            let known = ["rust", "rust,ignore", "rust,no_run", "python", "sh", "text"];
+            let known = ["lua", "python", "rust", "rust,ignore", "rust,no_run", "sh", "text"];
             assert!(
                 known.contains(&block.language.as_str()),
                 "{page}:{}: `{}` is not among {known:?}, of which it is known who runs them",
@@ -81,6 +81,43 @@ fn what_is_ignored_here_is_compiled_elsewhere() {
             "{page}:{}: this is not in tests/bench/tests/coming_from",
             block.line
         );
+    }
+}
+
+/// Tests of dogpile-redis run these scripts on real servers.
+#[test]
+fn the_scripts_are_those_of_the_crate() {
+    for (page, block) in blocks_in("lua") {
+        let folder = root().join("crates/dogpile-redis/src/lua");
+        let code = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| !line.starts_with("--")).map(str::to_owned).collect()
+        };
+        let mut scripts = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let shown = scripts
+            .any(|script| code(&std::fs::read_to_string(script).unwrap()) == code(&block.text));
+        assert!(shown, "{page}:{}: this is no script of dogpile-redis", block.line);
+    }
+}
+
+/// A link to a test names it behind the `#`.
+#[test]
+fn the_tests_that_the_readme_names_exist() {
+    let readme = read("README.md");
+    let named: Vec<(&str, &str)> = readme
+        .split("](")
+        .filter_map(|rest| rest.split_once(')')?.0.split_once('#'))
+        .filter(|(file, _)| file.ends_with(".rs"))
+        .collect();
+    assert!(named.len() >= 10, "{named:?}");
+    for (file, test) in named {
+        let text = read(file);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let exists = lines.windows(2).any(|pair| {
+            pair[0].starts_with("#[")
+                && pair[0].contains("test")
+                && pair[1].contains(&format!("fn {test}("))
+        });
+        assert!(exists, "{test} is no test in {file}");
     }
 }
 
