@@ -6,7 +6,7 @@
 //! more than the one before it.
 //!
 //! ```sh
-//! cargo run --release --package tests --example story                 # a minute or so
+//! cargo run --release --package tests --example story                 # two minutes or so
 //! cargo run --release --package tests --example story -- --products 50
 //! ```
 //!
