@@ -1,14 +1,18 @@
 //! A creation, from the granted lease to the landing, of one key or of many at once.
 
+use std::any::Any;
 use std::borrow::Borrow;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use dogpile_core::{Entry, Error, ErrorKind, Held, Lease, LeaseBackend, Made, Result, SetOptions};
+use dogpile_core::{
+    Entry, Error, ErrorKind, Held, Key, Lease, LeaseBackend, Made, Result, SetOptions,
+};
 
 use crate::dogpile::Dogpile;
 use crate::flight::{Flight, Landing, Seat};
@@ -17,108 +21,119 @@ use crate::{reentrant, timer};
 /// Everything a creation holds. Dropped at any point, it gives all of it back.
 ///
 /// It borrows its dogpile lock, or owns it where it may outlive its caller.
-pub(crate) struct Creation<L: LeaseBackend, D: Borrow<Dogpile<L>>> {
+pub(crate) struct Creation<L, D, T>
+where
+    L: LeaseBackend,
+    D: Borrow<Dogpile<L>>,
+    T: Turns<L::Value>,
+{
     dogpile: D,
     lease_for: Duration,
-    turns: Vec<Turn<L::Value>>,
+    turns: T,
+    backend: PhantomData<L>,
 }
+
+/// One turn, which needs no list, or many.
+pub(crate) trait Turns<V: Clone>: AsRef<[Turn<V>]> + AsMut<[Turn<V>]> {}
+
+impl<V: Clone> Turns<V> for [Turn<V>; 1] {}
+impl<V: Clone> Turns<V> for Vec<Turn<V>> {}
 
 /// The turn to create one key: the seat in this process, and the lease of the store.
-struct Turn<V: Clone> {
-    flight: Arc<Flight<V>>,
+pub(crate) struct Turn<V: Clone> {
+    seat: Seat<V>,
     /// `None` once the store has ended it.
     lease: Option<Lease>,
-    /// `None` once the flight has landed.
-    seat: Option<Seat<V>>,
 }
 
-impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Creation<L, D> {
-    pub(crate) const fn new(dogpile: D, lease_for: Duration) -> Self {
-        Self { dogpile, lease_for, turns: Vec::new() }
-    }
-
-    /// Adds a key to what is to be created, and shows its stale entry to those who may have it.
-    pub(crate) fn add(
-        &mut self,
-        lease: Lease,
-        seat: Seat<L::Value>,
-        stale: Option<&Entry<L::Value>>,
-    ) {
+impl<V: Clone> Turn<V> {
+    /// Takes the turn, and shows the stale entry to those who may have it.
+    pub(crate) fn new(lease: Lease, seat: Seat<V>, stale: Option<&Entry<V>>) -> Self {
         stale.into_iter().for_each(|stale| seat.show_stale(stale.clone()));
-        let flight = Arc::clone(seat.flight());
-        self.turns.push(Turn { flight, lease: Some(lease), seat: Some(seat) });
+        Self { seat, lease: Some(lease) }
     }
 
-    fn leases(&self) -> &L {
-        &self.dogpile.borrow().leases
+    pub(crate) fn flight(&self) -> &Arc<Flight<V>> {
+        self.seat.flight()
     }
 
-    /// [`run_many`](Self::run_many) for a single key.
-    pub(crate) async fn run<Fut>(self, create: impl FnOnce() -> Fut) -> Result<Entry<L::Value>>
-    where
-        Fut: Future<Output = Result<Made<L::Value>>>,
-    {
-        let mut entries = self.run_many(|| async { Ok(vec![create().await?]) }).await?;
-        entries.pop().ok_or_else(|| miscounted(1, 0))
+    fn key(&self) -> Key<'_> {
+        self.flight().key()
+    }
+}
+
+impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Creation<L, D, Vec<Turn<L::Value>>> {
+    pub(crate) fn push(&mut self, turn: Turn<L::Value>) {
+        self.turns.push(turn);
+    }
+}
+
+impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Creation<L, D, T> {
+    pub(crate) const fn new(dogpile: D, lease_for: Duration, turns: T) -> Self {
+        Self { dogpile, lease_for, turns, backend: PhantomData }
     }
 
-    /// Runs the creator, stores what it made, and tells those who wait. The created entries are
-    /// answered, in the order of the keys, even where a lease was lost and nothing was stored.
+    /// Runs the creator, stores what it made, and tells those who wait. What was created is answered, in
+    /// the order of the keys, even where a lease was lost and nothing was stored.
     ///
     /// A panic of the creator is passed on, after the turns were.
-    pub(crate) async fn run_many<Fut>(
-        mut self,
-        create: impl FnOnce() -> Fut,
-    ) -> Result<Vec<Entry<L::Value>>>
+    pub(crate) async fn run<M, Fut>(&mut self, creator: Pin<&mut Fut>) -> Result<M>
     where
-        Fut: Future<Output = Result<Vec<Made<L::Value>>>>,
+        M: AsRef<[Made<L::Value>]>,
+        Fut: Future<Output = Result<M>>,
     {
-        let created = self.keep_alive(create).await.map(|created| {
-            created.and_then(|made| match made.len() == self.turns.len() {
-                true => Ok(made),
-                false => Err(miscounted(self.turns.len(), made.len())),
-            })
-        });
-        match created {
+        let asked = self.turns().len();
+        let made = match self.keep_alive(creator).await {
+            Ok(Ok(made)) if made.as_ref().len() == asked => made,
             Ok(Ok(made)) => {
-                let stored = self.store(&made).await;
-                let entries: Vec<_> = made.into_iter().map(|made| made.entry).collect();
-                for (turn, entry) in self.turns.iter_mut().zip(&entries) {
-                    turn.land(Landing::Entry(entry.clone()));
-                }
-                stored.map(|()| entries)
+                let error = miscounted(asked, made.as_ref().len());
+                return Err(Box::pin(self.fail(error)).await);
             }
-            Ok(Err(error)) => {
-                for at in 0..self.turns.len() {
-                    // The error of a release would hide the one that matters, and a lease has an end.
-                    let _ = self.release(at).await;
-                    self.turns[at].land(Landing::Failed(error.clone()));
-                }
-                Err(error)
-            }
-            Err(payload) => {
-                self.give_back();
-                for turn in &mut self.turns {
-                    turn.seat
-                        .take()
-                        .into_iter()
-                        .for_each(|seat| seat.land_panicked(Error::from_panic(&*payload)));
-                }
-                std::panic::resume_unwind(payload)
-            }
+            Ok(Err(error)) => return Err(Box::pin(self.fail(error)).await),
+            Err(payload) => self.pass_on(payload),
+        };
+        let stored = match made.as_ref() {
+            [made] => self.store_one(made).await,
+            made => Box::pin(self.store_many(made)).await,
+        };
+        for (turn, made) in self.turns.as_mut().iter_mut().zip(made.as_ref()) {
+            turn.seat.land_with(&made.entry);
         }
+        stored.map(|()| made)
     }
 
-    async fn store(&mut self, made: &[Made<L::Value>]) -> Result<()> {
+    async fn fail(&mut self, error: Error) -> Error {
+        for at in 0..self.turns().len() {
+            // The error of a release would hide the one that matters, and a lease has an end.
+            let _ = self.release(at).await;
+            self.turns.as_mut()[at].seat.land(Landing::Failed(error.clone()));
+        }
+        error
+    }
+
+    fn pass_on(&mut self, payload: Box<dyn Any + Send>) -> ! {
+        self.give_back();
+        for turn in self.turns.as_mut() {
+            turn.seat.land_panicked(Error::from_panic(&*payload));
+        }
+        std::panic::resume_unwind(payload)
+    }
+
+    async fn store_one(&mut self, made: &Made<L::Value>) -> Result<()> {
+        let turn = &self.turns()[0];
+        let Some(options) = made.store.filter(|_| !turn.seat.is_voided()) else {
+            return Box::pin(self.release(0)).await.map(drop);
+        };
+        let Some(lease) = turn.lease else { return Ok(()) };
+        let held = self.leases().fill(turn.key(), lease, made.entry.clone(), &options).await?;
+        if self.filled(0, held) { Box::pin(self.unstore(0)).await } else { Ok(()) }
+    }
+
+    async fn store_many(&mut self, made: &[Made<L::Value>]) -> Result<()> {
         let mut batches: Vec<(SetOptions, Vec<usize>)> = Vec::new();
         for (at, one) in made.iter().enumerate() {
-            match one.store.filter(|_| !self.turns[at].is_voided()) {
-                None => {
-                    let _ = self.release(at).await?;
-                }
-                Some(options) if made.len() == 1 => {
-                    return self.store_batch(&[at], made, &options).await;
-                }
+            match one.store.filter(|_| !self.turns()[at].seat.is_voided()) {
+                None => _ = self.release(at).await?,
                 Some(options) => match batches.iter_mut().find(|(same, _)| *same == options) {
                     Some((_, batch)) => batch.push(at),
                     None => batches.push((options, vec![at])),
@@ -126,74 +141,50 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Creation<L, D> {
             }
         }
         for (options, batch) in batches {
-            self.store_batch(&batch, made, &options).await?;
-        }
-        Ok(())
-    }
-
-    async fn store_batch(
-        &mut self,
-        batch: &[usize],
-        made: &[Made<L::Value>],
-        options: &SetOptions,
-    ) -> Result<()> {
-        let lost = self.fill(batch, made, options).await?;
-        batch.iter().for_each(|at| self.turns[*at].lease = None);
-        if self.dogpile.borrow().options.in_process {
-            for at in batch {
-                let turn = &self.turns[*at];
-                if turn.is_voided() {
-                    // A delete came between the look and the store: it wins.
-                    self.leases().delete_many(&[turn.flight.key()]).await?;
+            let fills: Vec<_> = batch
+                .iter()
+                .filter_map(|at| {
+                    let turn = &self.turns()[*at];
+                    Some((turn.key(), turn.lease?, made[*at].entry.clone()))
+                })
+                .collect();
+            let held = self.leases().fill_many(&fills, &options).await?;
+            for (at, held) in batch.into_iter().zip(held) {
+                if self.filled(at, held) {
+                    self.unstore(at).await?;
                 }
             }
         }
-        for at in lost {
-            self.dogpile.borrow().lost_lease(self.turns[at].flight.key());
-        }
         Ok(())
     }
 
-    /// Stores these values, and answers which of them had lost their lease.
-    async fn fill(
-        &self,
-        batch: &[usize],
-        made: &[Made<L::Value>],
-        options: &SetOptions,
-    ) -> Result<Vec<usize>> {
-        if let [at] = *batch
-            && let Some(lease) = self.turns[at].lease
-        {
-            let (key, entry) = (self.turns[at].flight.key(), made[at].entry.clone());
-            return Ok(match self.leases().fill(key, lease, entry, options).await? {
-                Held::Kept => Vec::new(),
-                Held::Lost => vec![at],
-            });
+    /// Takes note of a value that was stored, or was not because its lease was lost. Whether it has to
+    /// go again, because a delete came between the look and the store.
+    fn filled(&mut self, at: usize, held: Held) -> bool {
+        self.turns.as_mut()[at].lease = None;
+        let (dogpile, turn) = (self.dogpile.borrow(), &self.turns()[at]);
+        if held == Held::Lost {
+            dogpile.lost_lease(turn.key());
         }
-        let fills: Vec<_> = batch
-            .iter()
-            .filter_map(|at| {
-                let turn = &self.turns[*at];
-                Some((turn.flight.key(), turn.lease?, made[*at].entry.clone()))
-            })
-            .collect();
-        let held = self.leases().fill_many(&fills, options).await?;
-        let lost = batch.iter().zip(held).filter(|(_, held)| *held == Held::Lost);
-        Ok(lost.map(|(at, _)| *at).collect())
+        dogpile.options.in_process && turn.seat.is_voided()
+    }
+
+    async fn unstore(&self, at: usize) -> Result<()> {
+        self.leases().delete_many(&[self.turns()[at].key()]).await
     }
 
     async fn release(&mut self, at: usize) -> Result<Held> {
-        let Some(lease) = self.turns[at].lease else { return Ok(Held::Kept) };
-        let held = self.leases().release(self.turns[at].flight.key(), lease).await;
-        self.turns[at].lease = None;
+        let Some(lease) = self.turns()[at].lease else { return Ok(Held::Kept) };
+        let held = self.leases().release(self.turns()[at].key(), lease).await;
+        self.turns.as_mut()[at].lease = None;
         held
     }
 
     fn give_back(&mut self) {
         let leases = &self.dogpile.borrow().leases;
-        for turn in &mut self.turns {
+        for turn in self.turns.as_mut() {
             if let Some(lease) = turn.lease.take() {
-                leases.abandon(turn.flight.key(), lease);
+                leases.abandon(turn.key(), lease);
             }
         }
     }
@@ -201,12 +192,10 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Creation<L, D> {
     /// The creator's outcome, or the payload of its panic; meanwhile the leases are kept alive.
     async fn keep_alive<Fut: Future>(
         &self,
-        create: impl FnOnce() -> Fut,
+        creator: Pin<&mut Fut>,
     ) -> std::thread::Result<Fut::Output> {
-        let turns = self.turns.iter().map(|turn| Arc::clone(turn.flight.turn()));
-        // In its place, because it is large and each of its wrappers would move it.
-        let creation = pin!(async { create().await });
-        let created = caught(reentrant::holding(turns, creation));
+        let turns = self.turns().iter().map(|turn| Arc::clone(turn.flight().turn()));
+        let created = caught(reentrant::holding(turns, creator));
         if self.dogpile.borrow().options.in_process {
             return created.await;
         }
@@ -222,6 +211,14 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Creation<L, D> {
         .await
     }
 
+    fn leases(&self) -> &L {
+        &self.dogpile.borrow().leases
+    }
+
+    fn turns(&self) -> &[Turn<L::Value>] {
+        self.turns.as_ref()
+    }
+
     /// Extends the leases three times in their time, for ever.
     ///
     /// A lease that turns out to be lost is left to `fill` to report: the creation goes on in any
@@ -229,30 +226,18 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Creation<L, D> {
     async fn heartbeat(&self) -> std::convert::Infallible {
         loop {
             timer::sleep((self.lease_for / 3).max(timer::SHORTEST)).await;
-            for turn in &self.turns {
+            for turn in self.turns() {
                 if let Some(lease) = turn.lease {
-                    let _ = self.leases().extend(turn.flight.key(), lease, self.lease_for).await;
+                    let _ = self.leases().extend(turn.key(), lease, self.lease_for).await;
                 }
             }
         }
     }
 }
 
-impl<L: LeaseBackend, D: Borrow<Dogpile<L>>> Drop for Creation<L, D> {
+impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Drop for Creation<L, D, T> {
     fn drop(&mut self) {
         self.give_back();
-    }
-}
-
-impl<V: Clone> Turn<V> {
-    fn is_voided(&self) -> bool {
-        self.seat.as_ref().is_some_and(Seat::is_voided)
-    }
-
-    fn land(&mut self, landing: Landing<V>) {
-        if let Some(seat) = self.seat.take() {
-            seat.land(landing);
-        }
     }
 }
 

@@ -230,17 +230,17 @@ impl<L: LeaseBackend> Backend for Dogpile<L> {
         items: &[(Key<'_>, Entry<L::Value>)],
         options: &SetOptions,
     ) -> Result<()> {
-        let _write = self.flights.write(items.iter().map(|(key, _)| *key), None);
+        let _write = self.flights.write(items.iter().map(|(key, _)| *key));
         self.leases.set_many(items, options).await
     }
 
     async fn delete_many(&self, keys: &[Key<'_>]) -> Result<()> {
-        let _write = self.flights.write(keys.iter().copied(), None);
+        let _write = self.flights.write(keys.iter().copied());
         self.leases.delete_many(keys).await
     }
 
     async fn delete_group(&self, group: &[u8]) -> Result<()> {
-        let _write = self.flights.write([], Some(group));
+        let _write = self.flights.write_group(group);
         self.leases.delete_group(group).await
     }
 }

@@ -1,6 +1,7 @@
 //! Driving the protocol for one key.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use dogpile_core::{
     ServedBy,
 };
 
-use crate::creation::Creation;
+use crate::creation::{Creation, Turn};
 use crate::dogpile::Dogpile;
 use crate::flight::{Flight, Flights, Landing, Place, Seat, Sight};
 use crate::step::{Event, Machine, Step};
@@ -27,15 +28,19 @@ where
     F: FnOnce() -> Fut + Send,
     Fut: Future<Output = Result<Made<L::Value>>> + Send,
 {
-    let mut caller = Caller::new(dogpile, request, stale, false);
-    match caller.until_settled().await? {
-        Settled::Served(served) => Ok(served),
-        Settled::Turn { lease, seat, .. } => {
-            let mut creation = Creation::new(dogpile, request.lease_for);
-            creation.add(lease, seat, caller.stale.as_ref());
-            Ok(Served { entry: creation.run(create).await?, by: ServedBy::Created })
-        }
-    }
+    let settled = {
+        let mut caller = Caller::new(dogpile, request, stale, false);
+        caller.until_settled().await?
+    };
+    let turn = match settled {
+        Settled::Served(served) => return Ok(served),
+        Settled::Turn { turn, .. } => turn,
+    };
+    let mut creation = Creation::new(dogpile, request.lease_for, [turn]);
+    // In its place, because it is large and each of its wrappers would move it.
+    let creator = pin!(async { Ok([create().await?]) });
+    let [made] = creation.run(creator).await?;
+    Ok(Served { entry: made.entry, by: ServedBy::Created })
 }
 
 /// Creates, if it comes to that, in a task of its own, which outlives its caller.
@@ -51,16 +56,15 @@ where
     Fut: Future<Output = Result<Made<L::Value>>> + Send + 'static,
 {
     let mut caller = Caller::new(dogpile, request, stale, dogpile.options.background);
-    let (lease, seat, background) = match caller.until_settled().await? {
+    let (turn, background) = match caller.until_settled().await? {
         Settled::Served(served) => return Ok(served),
-        Settled::Turn { lease, seat, background } => (lease, seat, background),
+        Settled::Turn { turn, background } => (turn, background),
     };
-    let flight = Arc::clone(seat.flight());
-    let mut creation = Creation::new(dogpile.clone(), request.lease_for);
-    creation.add(lease, seat, caller.stale.as_ref());
+    let flight = Arc::clone(turn.flight());
+    let mut creation = Creation::new(dogpile.clone(), request.lease_for, [turn]);
     // Its failure is told through the flight; a background creation has nobody else to tell.
     let task = async move {
-        if let Err(error) = creation.run(create).await {
+        if let Err(error) = creation.run(pin!(async { Ok([create().await?]) })).await {
             tracing::warn!(target: "dogpile", %error, "a detached creation failed");
         }
     };
@@ -82,7 +86,7 @@ where
 /// How far the protocol goes without a creator.
 enum Settled<L: LeaseBackend> {
     Served(Served<L::Value>),
-    Turn { lease: Lease, seat: Seat<L::Value>, background: bool },
+    Turn { turn: Turn<L::Value>, background: bool },
 }
 
 /// One caller, and what it has in its hands.
@@ -136,7 +140,8 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
                     match (self.seat.take(), self.lease.take()) {
                         (Some(seat), Some(lease)) => {
                             let background = step == Step::CreateInBackground;
-                            return Ok(Settled::Turn { lease, seat, background });
+                            let turn = Turn::new(lease, seat, self.stale.as_ref());
+                            return Ok(Settled::Turn { turn, background });
                         }
                         _ => Event::LeaderGone,
                     }
@@ -172,7 +177,7 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
     async fn ask(&mut self) -> Event {
         match self.dogpile.leases.get_or_lease(&self.request.ask()).await {
             Ok(Answer::Fresh(entry)) => {
-                self.seat.take().into_iter().for_each(|seat| seat.land_found(&entry));
+                self.seat.take().into_iter().for_each(|mut seat| seat.land_with(&entry));
                 self.found = Some(entry);
                 Event::Fresh
             }
@@ -201,7 +206,7 @@ impl<'a, L: LeaseBackend> Caller<'a, L> {
     }
 
     fn land(&mut self, landing: Landing<L::Value>) {
-        if let Some(seat) = self.seat.take() {
+        if let Some(mut seat) = self.seat.take() {
             seat.land(landing);
         }
     }

@@ -1,6 +1,6 @@
 //! Callers of one process who want the same value: one leads, the others follow.
 
-use std::collections::HashMap;
+use std::collections::hash_map::{self, HashMap};
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::pin::Pin;
@@ -22,23 +22,17 @@ pub(crate) struct Flights<V> {
 struct Shard<V> {
     /// By the hash of their key, which each remembers.
     flights: HashTable<Arc<Flight<V>>>,
-    /// The writes that are under way, by the hash of their key.
-    writes: HashTable<Writers>,
+    /// How many there are who write a key, by its hash. Another key of the same hash would only not be
+    /// stored once.
+    writes: HashMap<u64, u32, RandomState>,
     /// The groups that are being removed.
     group_writes: Vec<Box<[u8]>>,
 }
 
 impl<V> Default for Shard<V> {
     fn default() -> Self {
-        Self { flights: HashTable::new(), writes: HashTable::new(), group_writes: Vec::new() }
+        Self { flights: HashTable::new(), writes: HashMap::default(), group_writes: Vec::new() }
     }
-}
-
-/// How many there are who write a key.
-struct Writers {
-    key: KeyBuf,
-    hash: u64,
-    count: u32,
 }
 
 /// One value on its way.
@@ -130,16 +124,21 @@ impl<V> Flights<V> {
         shard.flights.find(hash, |flight| flight.key.as_key() == key).is_some()
     }
 
-    /// Announces a write of these keys, or of a whole group, until the guard is dropped: flights that
-    /// are under way, or begin meanwhile, store nothing, and the next caller begins another.
-    pub(crate) fn write<'a>(
-        &'a self,
-        keys: impl IntoIterator<Item = Key<'a>>,
-        group: Option<&[u8]>,
-    ) -> Write<'a, V> {
-        let keys = keys.into_iter().map(|key| (self.hash(key), key)).collect();
-        let write = Write { flights: self, keys, group: group.map(Into::into) };
-        write.announce();
+    /// Announces a write of these keys until the guard is dropped: flights that are under way, or begin
+    /// meanwhile, store nothing, and the next caller begins another.
+    pub(crate) fn write<'a, K>(&'a self, keys: K) -> Write<'a, V, K>
+    where
+        K: Iterator<Item = Key<'a>> + Clone,
+    {
+        let write = Write { flights: self, keys };
+        write.each(|shard, hash| *shard.writes.entry(hash).or_default() += 1);
+        write
+    }
+
+    /// The same for all keys of a group.
+    pub(crate) fn write_group<'a>(&'a self, group: &'a [u8]) -> WriteGroup<'a, V> {
+        let write = WriteGroup { flights: self, group };
+        write.each(|shard| shard.group_writes.push(group.into()));
         write
     }
 
@@ -169,7 +168,7 @@ impl<V> Flights<V> {
 impl<V> Shard<V> {
     fn is_written(&self, hash: u64, key: Key<'_>) -> bool {
         let group = key.group();
-        self.writes.find(hash, |writers| writers.key.as_key() == key).is_some()
+        self.writes.contains_key(&hash)
             || group.is_some_and(|group| self.group_writes.iter().any(|it| **it == *group))
     }
 
@@ -188,59 +187,63 @@ impl<V> Shard<V> {
     }
 }
 
-/// A write that is under way.
-pub(crate) struct Write<'a, V> {
+/// A write of keys that is under way.
+pub(crate) struct Write<'a, V, K: Iterator<Item = Key<'a>> + Clone> {
     flights: &'a Flights<V>,
-    keys: Vec<(u64, Key<'a>)>,
-    group: Option<Box<[u8]>>,
+    keys: K,
 }
 
-impl<V> Write<'_, V> {
-    fn announce(&self) {
-        for &(hash, key) in &self.keys {
+impl<'a, V, K: Iterator<Item = Key<'a>> + Clone> Write<'a, V, K> {
+    /// Changes the shard of each key, and takes the flight of the key out of it.
+    fn each(&self, change: impl Fn(&mut Shard<V>, u64)) {
+        for key in self.keys.clone() {
+            let hash = self.flights.hash(key);
             let mut shard = lock(self.flights.shard(hash));
-            match shard.writes.find_mut(hash, |writers| writers.key.as_key() == key) {
-                Some(writers) => writers.count += 1,
-                None => {
-                    let writers = Writers { key: KeyBuf::from(key), hash, count: 1 };
-                    shard.writes.insert_unique(hash, writers, |writers| writers.hash);
-                }
-            }
+            change(&mut shard, hash);
             shard.void_one(hash, key);
-        }
-        if let Some(group) = &self.group {
-            for shard in &self.flights.shards {
-                let mut shard = lock(shard);
-                shard.group_writes.push(group.clone());
-                shard.void(|key| key.group() == Some(group));
-            }
         }
     }
 }
 
-impl<V> Drop for Write<'_, V> {
+impl<'a, V, K: Iterator<Item = Key<'a>> + Clone> Drop for Write<'a, V, K> {
     fn drop(&mut self) {
-        for &(hash, key) in &self.keys {
-            let mut shard = lock(self.flights.shard(hash));
-            if let Ok(mut writers) =
-                shard.writes.find_entry(hash, |writers| writers.key.as_key() == key)
-            {
-                writers.get_mut().count -= 1;
-                if writers.get().count == 0 {
+        self.each(|shard, hash| {
+            if let hash_map::Entry::Occupied(mut writers) = shard.writes.entry(hash) {
+                *writers.get_mut() -= 1;
+                if *writers.get() == 0 {
                     writers.remove();
                 }
             }
-            shard.void_one(hash, key);
-        }
-        if let Some(group) = &self.group {
-            for shard in &self.flights.shards {
-                let mut shard = lock(shard);
-                if let Some(at) = shard.group_writes.iter().position(|it| it == group) {
-                    shard.group_writes.swap_remove(at);
-                }
-                shard.void(|key| key.group() == Some(group));
+            if shard.writes.is_empty() && shard.writes.capacity() > 64 {
+                shard.writes.shrink_to_fit();
             }
+        });
+    }
+}
+
+/// A write of a group that is under way.
+pub(crate) struct WriteGroup<'a, V> {
+    flights: &'a Flights<V>,
+    group: &'a [u8],
+}
+
+impl<V> WriteGroup<'_, V> {
+    fn each(&self, change: impl Fn(&mut Shard<V>)) {
+        for shard in &self.flights.shards {
+            let mut shard = lock(shard);
+            change(&mut shard);
+            shard.void(|key| key.group() == Some(self.group));
         }
+    }
+}
+
+impl<V> Drop for WriteGroup<'_, V> {
+    fn drop(&mut self) {
+        self.each(|shard| {
+            if let Some(at) = shard.group_writes.iter().position(|it| **it == *self.group) {
+                shard.group_writes.swap_remove(at);
+            }
+        });
     }
 }
 
@@ -301,12 +304,12 @@ impl<V: Clone> Seat<V> {
     }
 
     /// Ends the flight.
-    pub(crate) fn land(mut self, landing: Landing<V>) {
+    pub(crate) fn land(&mut self, landing: Landing<V>) {
         self.end(landing);
     }
 
-    /// Ends the flight with an entry that was found, of which a copy is made only if somebody follows.
-    pub(crate) fn land_found(mut self, entry: &Entry<V>) {
+    /// Ends the flight with an entry, of which a copy is made only if somebody follows.
+    pub(crate) fn land_with(&mut self, entry: &Entry<V>) {
         self.flights.remove(&self.flight);
         // Who follows has a pointer to the flight, and out of the table nobody gets another.
         if Arc::strong_count(&self.flight) > 1 {
@@ -317,7 +320,7 @@ impl<V: Clone> Seat<V> {
 
     /// Ends the flight of a creator that panicked: the first time its followers try themselves, the
     /// second time in a row they are told `error`.
-    pub(crate) fn land_panicked(mut self, error: Error) {
+    pub(crate) fn land_panicked(&mut self, error: Error) {
         self.end_panicked(error);
     }
 

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, btree_map};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use dogpile_core::{
-    Age, Answer, Ask, Entry, Key, LeaseBackend, Made, Request, Result, Served, ServedBy,
+    Age, Answer, Ask, Backend, Entry, Key, LeaseBackend, Made, Request, Result, Served, ServedBy,
 };
 
-use crate::creation::Creation;
+use crate::creation::{Creation, Turn};
 use crate::damaged::present_many;
 use crate::dogpile::Dogpile;
 use crate::drive::{accepts, timed_out};
@@ -36,15 +37,18 @@ where
     batch.look().await?;
     while !batch.open.is_empty() {
         let mut round = batch.join();
-        let (creation, turns) = batch.ask(&mut round).await?;
-        if !turns.is_empty() {
+        let (creation, granted) = batch.ask(&mut round).await?;
+        if !granted.is_empty() {
             round.elsewhere.clear();
         }
-        batch.create(creation, turns, &mut create).await?;
+        batch.create(creation, granted, &mut create).await?;
         batch.wait(round).await?;
     }
     Ok(batch.served.into_iter().flatten().collect())
 }
+
+/// What was granted to a caller in one round.
+type Turns<'a, L> = Creation<L, &'a Dogpile<L>, Vec<Turn<<L as Backend>::Value>>>;
 
 struct Batch<'a, L: LeaseBackend> {
     dogpile: &'a Dogpile<L>,
@@ -131,11 +135,11 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
     async fn ask(
         &mut self,
         round: &mut Round<'a, L::Value>,
-    ) -> Result<(Creation<L, &'a Dogpile<L>>, Vec<Key<'a>>)> {
-        let mut creation = Creation::new(self.dogpile, self.request.lease_for);
-        let mut turns = Vec::new();
+    ) -> Result<(Turns<'a, L>, Vec<Key<'a>>)> {
+        let mut creation = Creation::new(self.dogpile, self.request.lease_for, Vec::new());
+        let mut granted = Vec::new();
         if round.leads.is_empty() {
-            return Ok((creation, turns));
+            return Ok((creation, granted));
         }
         let freshness = self.request.freshness();
         let asks: Vec<_> = round
@@ -149,20 +153,20 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
                 round
                     .leads
                     .drain(..)
-                    .for_each(|(_, seat)| seat.land(Landing::Failed(error.clone())));
+                    .for_each(|(_, mut seat)| seat.land(Landing::Failed(error.clone())));
                 return Err(error);
             }
         };
-        for ((key, seat), answer) in round.leads.drain(..).zip(answers) {
+        for ((key, mut seat), answer) in round.leads.drain(..).zip(answers) {
             match answer {
                 Answer::Fresh(entry) => {
-                    seat.land_found(&entry);
+                    seat.land_with(&entry);
                     let waited = self.open.get(&key).is_some_and(|open| open.waited);
                     self.serve(key, entry, if waited { ServedBy::Waited } else { ServedBy::Hit });
                 }
                 Answer::Create { lease, stale } => {
-                    creation.add(lease, seat, stale.as_ref());
-                    turns.push(key);
+                    creation.push(Turn::new(lease, seat, stale.as_ref()));
+                    granted.push(key);
                 }
                 Answer::Busy { stale } => {
                     if let Some(stale) = stale {
@@ -175,26 +179,27 @@ impl<'a, L: LeaseBackend> Batch<'a, L> {
                 }
             }
         }
-        Ok((creation, turns))
+        Ok((creation, granted))
     }
 
     async fn create<F, Fut>(
         &mut self,
-        creation: Creation<L, &'a Dogpile<L>>,
-        turns: Vec<Key<'a>>,
+        mut creation: Turns<'a, L>,
+        granted: Vec<Key<'a>>,
         create: &mut F,
     ) -> Result<()>
     where
         F: FnMut(Vec<usize>) -> Fut + Send,
         Fut: Future<Output = Result<Vec<Made<L::Value>>>> + Send,
     {
-        if turns.is_empty() {
+        if granted.is_empty() {
             return Ok(());
         }
-        let positions = turns.iter().filter_map(|key| Some(self.open.get(key)?.position)).collect();
-        let entries = creation.run_many(|| create(positions)).await?;
-        for (key, entry) in turns.into_iter().zip(entries) {
-            self.serve(key, entry, ServedBy::Created);
+        let positions =
+            granted.iter().filter_map(|key| Some(self.open.get(key)?.position)).collect();
+        let made = creation.run(pin!(async { create(positions).await })).await?;
+        for (key, made) in granted.into_iter().zip(made) {
+            self.serve(key, made.entry, ServedBy::Created);
         }
         Ok(())
     }

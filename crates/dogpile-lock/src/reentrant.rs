@@ -1,11 +1,11 @@
 //! Seeing a creation that waits for itself.
 //!
-//! Each creation is a [`Turn`]. A task carries the turns it holds; a turn remembers what its holder
-//! waits for. Whoever is about to wait follows these chains, and where one leads back to a turn of
-//! its own the wait could never end.
+//! Each creation is a [`Turn`]. A task carries the turns it holds, as a chain; a turn remembers what
+//! its holder waits for. Whoever is about to wait follows these links, and where one leads back to a
+//! turn of its own the wait could never end.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use dogpile_core::{Error, ErrorKind, Result};
 
@@ -16,16 +16,13 @@ use crate::primitive::lock;
 pub(crate) struct Turn {
     /// More than one where a creator waits for several at a time.
     waits_for: Mutex<Vec<Arc<Self>>>,
-}
-
-/// The turns of one task, innermost first.
-struct Held {
-    turn: Arc<Turn>,
-    outer: Option<Arc<Self>>,
+    /// The turn that its holder had before, in the same task.
+    outer: OnceLock<Arc<Self>>,
 }
 
 tokio::task_local! {
-    static HELD: Option<Arc<Held>>;
+    /// The innermost turn of a task.
+    static HELD: Option<Arc<Turn>>;
 }
 
 /// Runs a creation so that everything it does is known to hold `turns`.
@@ -33,7 +30,10 @@ pub(crate) async fn holding<F: Future>(
     turns: impl IntoIterator<Item = Arc<Turn>>,
     creation: F,
 ) -> F::Output {
-    let held = turns.into_iter().fold(held(), |outer, turn| Some(Arc::new(Held { turn, outer })));
+    let held = turns.into_iter().fold(held(), |outer, turn| {
+        outer.into_iter().for_each(|outer| _ = turn.outer.set(outer));
+        Some(turn)
+    });
     HELD.scope(held, creation).await
 }
 
@@ -69,20 +69,19 @@ pub(crate) fn wait_for(turn: &Arc<Turn>) -> Result<Waiting> {
     Ok(waiting)
 }
 
-fn held() -> Option<Arc<Held>> {
+fn held() -> Option<Arc<Turn>> {
     HELD.try_with(Clone::clone).ok().flatten()
 }
 
 /// The announcement of a wait.
 pub(crate) struct Waiting {
-    held: Option<Arc<Held>>,
+    held: Option<Arc<Turn>>,
     turn: Arc<Turn>,
 }
 
 impl Waiting {
     fn turns(&self) -> impl Iterator<Item = &Arc<Turn>> {
-        std::iter::successors(self.held.as_deref(), |held| held.outer.as_deref())
-            .map(|held| &held.turn)
+        std::iter::successors(self.held.as_ref(), |held| held.outer.get())
     }
 }
 

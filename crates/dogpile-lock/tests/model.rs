@@ -61,7 +61,7 @@ fn entry(value: u32) -> Entry<u32> {
 fn get_or_create(flights: &Arc<Flights<u32>>, value: u32) -> (u32, bool) {
     loop {
         match Flights::join(flights, key(), 0) {
-            Place::Leader(seat) => {
+            Place::Leader(mut seat) => {
                 seat.land(Landing::Entry(entry(value)));
                 return (value, true);
             }
@@ -108,7 +108,7 @@ fn a_leader_that_is_dropped_leaves_the_flight_to_its_followers() {
 fn a_stale_value_reaches_who_may_have_it() {
     model(|| {
         let flights = Arc::new(Flights::new(1));
-        let Place::Leader(seat) = Flights::join(&flights, key(), 0) else {
+        let Place::Leader(mut seat) = Flights::join(&flights, key(), 0) else {
             panic!("nobody else is there")
         };
         let Place::Follower(flight) = Flights::join(&flights, key(), 0) else {
@@ -128,7 +128,7 @@ fn a_stale_value_reaches_who_may_have_it() {
 fn a_follower_may_leave_at_any_moment() {
     model(|| {
         let flights = Arc::new(Flights::new(1));
-        let Place::Leader(seat) = Flights::join(&flights, key(), 0) else {
+        let Place::Leader(mut seat) = Flights::join(&flights, key(), 0) else {
             panic!("nobody else is there")
         };
         let Place::Follower(flight) = Flights::join(&flights, key(), 0) else {
@@ -155,7 +155,7 @@ fn a_delete_wins_over_a_creation_in_every_order() {
         let creator = {
             let (flights, store) = (Arc::clone(&flights), Arc::clone(&store));
             thread::spawn(move || {
-                let Place::Leader(seat) = Flights::join(&flights, key(), 0) else {
+                let Place::Leader(mut seat) = Flights::join(&flights, key(), 0) else {
                     panic!("nobody else is there")
                 };
                 let seen = *store.lock().unwrap();
@@ -169,7 +169,7 @@ fn a_delete_wins_over_a_creation_in_every_order() {
                 seen
             })
         };
-        let write = flights.write([key()], None);
+        let write = flights.write([key()].into_iter());
         *store.lock().unwrap() = None;
         drop(write);
         let saw_the_old_value = creator.join().unwrap().is_some();

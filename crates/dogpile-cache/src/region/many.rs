@@ -236,7 +236,9 @@ impl<R: ReadThrough, C> Region<R, C> {
                 for ((at, value), before) in turn.into_iter().zip(values).zip(before) {
                     let key = keys[at];
                     self.settings.tell(key, Event::Created { took: finished.since(started) });
-                    let stamp = self.stamp(key, before, finished).await;
+                    let settings = &*self.settings;
+                    let after = settings.barriers.read(key.group(), &*settings.clock).await;
+                    let stamp = self.stamp(key, before, after, finished);
                     all.push(self.pack(key, Some(call), &value, &stamp)?);
                     aside.lock().unwrap_or_else(PoisonError::into_inner).push((at, value));
                 }

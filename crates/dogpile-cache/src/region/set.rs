@@ -41,7 +41,9 @@ impl<R: ReadThrough, C> Region<R, C> {
         let expiry = options.stored_expiry(value);
         let key = key.to_key();
         let placed = self.place(&key);
-        self.write(vec![(placed.as_key(), stored, expiry)]).await
+        let key = placed.as_key();
+        let entry = self.stamped(key, stored, expiry).await;
+        self.write(key, entry.map(|entry| [(key, entry)])).await
     }
 
     /// Stores many values in one round trip.
@@ -69,12 +71,20 @@ impl<R: ReadThrough, C> Region<R, C> {
     {
         let built: Vec<_> = items.iter().map(|(key, _)| key.to_key()).collect();
         let placed: Vec<_> = built.iter().map(|key| self.place(key)).collect();
-        let mut encoded = Vec::with_capacity(items.len());
-        for (placed, (_, value)) in placed.iter().zip(items) {
-            let stored = self.store.codec.encode(value)?;
-            encoded.push((placed.as_key(), stored, options.stored_expiry(value)));
+        let Some(first) = placed.first() else { return Ok(()) };
+        let mut stored = Vec::with_capacity(items.len());
+        for (_, value) in items {
+            stored.push((self.store.codec.encode(value)?, options.stored_expiry(value)));
         }
-        self.write(encoded).await
+        let mut entries = Vec::with_capacity(items.len());
+        for (placed, (stored, expiry)) in placed.iter().zip(stored) {
+            let key = placed.as_key();
+            match self.stamped(key, stored, expiry).await {
+                Ok(entry) => entries.push((key, entry)),
+                Err(error) => return self.written(key, Err(error)),
+            }
+        }
+        self.write(first.as_key(), Ok(entries)).await
     }
 
     /// Forgets a key. A creation of it that is running stores nothing.
@@ -133,20 +143,28 @@ impl<R: ReadThrough, C> Region<R, C> {
         self.written(*first, done)
     }
 
-    async fn write(&self, items: Vec<(Key<'_>, R::Value, Option<Duration>)>) -> Result<()> {
-        let Some((first, ..)) = items.first() else { return Ok(()) };
-        let first = *first;
-        let mut entries = Vec::with_capacity(items.len());
-        for (key, stored, expiry) in items {
-            let barrier = match self.barrier(key.group()).await {
-                Ok(barrier) => barrier,
-                Err(error) => return self.written(key, Err(error)),
-            };
-            let now = self.settings.clock.now();
-            let created = barrier.stamp(barrier, now).created;
-            entries.push((key, self.entry(created, stored, expiry)));
-        }
-        let done = self.store.backend.set_many(&entries, &self.set_options()).await;
+    /// The entry of a value that is not created but given.
+    async fn stamped(
+        &self,
+        key: Key<'_>,
+        stored: R::Value,
+        expiry: Option<Duration>,
+    ) -> Result<Entry<R::Value>> {
+        let barrier = self.barrier(key.group()).await?;
+        let created = barrier.stamp(barrier, self.settings.clock.now()).created;
+        Ok(self.entry(created, stored, expiry))
+    }
+
+    /// Stores entries, of which `first` is the first key, or takes note of why there are none.
+    async fn write<'k>(
+        &self,
+        first: Key<'_>,
+        entries: Result<impl AsRef<[(Key<'k>, Entry<R::Value>)]>>,
+    ) -> Result<()> {
+        let done = match entries {
+            Ok(entries) => self.store.backend.set_many(entries.as_ref(), &self.set_options()).await,
+            Err(error) => Err(error),
+        };
         self.written(first, done)
     }
 

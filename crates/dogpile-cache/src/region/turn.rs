@@ -21,7 +21,7 @@ impl<R: ReadThrough, C> Region<R, C> {
     {
         // Whatever else it finds, the store will say again.
         if call.is_some_and(|call| call.ignore_expiry)
-            && let Ok(Some(value)) = self.find_value(key, None, true).await
+            && let Ok(Some(value)) = Box::pin(self.find_value(key, None, true)).await
         {
             self.settings.tell(key, Event::Hit);
             return Begin::Value(value);
@@ -88,15 +88,22 @@ impl<R: ReadThrough, C> Region<R, C> {
         if let Some(started) = started {
             self.settings.tell(key, Event::Created { took: finished.since(started) });
         }
-        let stamp = self.stamp(key, before, finished).await;
+        let after = self.settings.barriers.read(key.group(), &*self.settings.clock).await;
+        let stamp = self.stamp(key, before, after, finished);
         let made = self.pack(key, call, &value, &stamp);
         creation.made = Some(value);
         made
     }
 
-    /// The stamp of a value whose creation has ended now.
-    pub(super) async fn stamp(&self, key: Key<'_>, before: Barrier, now: Timestamp) -> Stamp {
-        match self.settings.barriers.read(key.group(), &*self.settings.clock).await {
+    /// The stamp of a value whose creation has ended now, when the barrier was `after`.
+    pub(super) fn stamp(
+        &self,
+        key: Key<'_>,
+        before: Barrier,
+        after: Result<Barrier>,
+        now: Timestamp,
+    ) -> Stamp {
+        match after {
             Ok(after) => before.stamp(after.max(before), now),
             // Nobody can say whether it was invalidated meanwhile, so nobody after us gets it.
             Err(error) => {
