@@ -83,7 +83,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "demo",
         arguments: "[ARGUMENTS]",
-        help: "Run dogpile-cache's quickstart example, the one demonstration there is so far",
+        help: "Run a web shop that uses every crate, with a dashboard (`demo --help` lists the arguments)",
         run: tools::demo,
     },
 ];

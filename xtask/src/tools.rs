@@ -51,16 +51,17 @@ pub(crate) fn picture(arguments: &[String]) -> Result<Ending> {
 /// `cargo xtask demo`.
 pub(crate) fn demo(arguments: &[String]) -> Result<Ending> {
     let workspace = Workspace::load()?;
-    let quickstart = ["run", "--release", "--package", "dogpile-cache", "--example", "quickstart"];
-    let mut command = shell::cargo(&workspace.root, &quickstart);
+    let mut command =
+        shell::cargo(&workspace.root, &["run", "--release", "--package", "dogpile-demo"]);
     command.arg("--").args(arguments);
     shell::run_for_code(&mut command).map(Ending::Code)
 }
 
 /// The API documentation of the published crates.
 pub(crate) fn build_docs(workspace: &Workspace) -> Result<()> {
-    let arguments = ["doc", "--workspace", "--exclude", "tests", "--exclude", "xtask"];
-    let mut command = shell::cargo(&workspace.root, &arguments);
-    command.args(["--no-deps", "--all-features"]);
+    let mut command = shell::cargo(&workspace.root, &["doc", "--no-deps", "--all-features"]);
+    for package in &workspace.crates {
+        command.args(["--package", &package.name]);
+    }
     shell::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }

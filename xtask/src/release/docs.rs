@@ -28,9 +28,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<Outcome> {
 
     // The marks are a feature of nightly compilers, on which docs.rs builds.
     let target = workspace.target.join("docs-rs");
-    let arguments = ["doc", "--workspace", "--exclude", "tests", "--exclude", "xtask", "--no-deps"];
-    let mut doc = shell::cargo(&workspace.root, &arguments);
-    doc.arg("--all-features").env("RUSTC_BOOTSTRAP", "1");
+    let mut doc = shell::cargo(&workspace.root, &["doc", "--no-deps", "--all-features"]);
+    workspace.crates.iter().for_each(|package| _ = doc.args(["--package", &package.name]));
+    doc.env("RUSTC_BOOTSTRAP", "1");
     doc.env("RUSTDOCFLAGS", format!("-D warnings {}", ARGUMENTS.join(" ")));
     shell::run(doc.arg("--target-dir").arg(&target))?;
     for package in &workspace.crates {
