@@ -31,7 +31,8 @@ fn the_numbers_on_the_page_are_those_of_a_run() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stages: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let told = told();
+    let (told, chart) = (told(), support::read("docs/story.svg"));
+    let minute = |calls: &Value| (calls.as_u64().unwrap() * SCALE).to_string();
     for stage in &stages {
         let name = stage["stage"].as_str().unwrap();
         assert_eq!(stage["requests"].as_u64().unwrap() * SCALE, 3_000_000, "{name}");
@@ -39,6 +40,11 @@ fn the_numbers_on_the_page_are_those_of_a_run() {
             .map(|number| stage[number].as_u64().unwrap() * SCALE);
         let told = told.get(name).unwrap_or_else(|| panic!("the page says nothing of `{name}`"));
         assert_eq!(*told, lived, "{name}: what the page says, and what was counted");
+
+        let minutes: Vec<String> =
+            stage["minutes"].as_array().unwrap().iter().map(minute).collect();
+        let drawn = format!("{name}: {}.", minutes.join(" "));
+        assert!(name.contains("Redis") || chart.contains(&drawn), "the chart does not say {drawn}");
     }
     let without_server = String::from_utf8_lossy(&output.stderr).contains("left out");
     if without_server {
@@ -53,6 +59,7 @@ fn bad_input_is_one_clear_line_and_exit_code_2() {
         (&["--products", "0"][..], "takes a whole number from 1"),
         (&["--products"], "takes a whole number from 1"),
         (&["--rounds", "2"], "there is no option --rounds"),
+        (&["--chart"], "--chart takes the file"),
     ] {
         let output = support::example("tests", "story").args(arguments).output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();

@@ -71,7 +71,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "picture",
         arguments: "",
-        help: "Draw the picture of the README anew, from a run of today",
+        help: "Draw the pictures of the README and the story anew, from runs of today (minutes)",
         run: tools::picture,
     },
     Command {

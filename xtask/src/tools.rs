@@ -41,11 +41,15 @@ pub(crate) fn picture(arguments: &[String]) -> Result<Ending> {
         return Ok(usage);
     }
     let workspace = Workspace::load()?;
-    let stampede =
-        ["run", "--release", "--package", "tests", "--example", "stampede", "--", "1000"];
-    let mut command = shell::cargo(&workspace.root, &stampede);
-    command.arg(workspace.root.join("docs/stampede.svg"));
-    shell::run_for_code(&mut command).map(Ending::Code)
+    let docs = workspace.root.join("docs");
+    let draw = |example: &[&str], picture: &str| {
+        let run = ["run", "--release", "--package", "tests", "--example"];
+        let mut command = shell::cargo(&workspace.root, &[&run, example].concat());
+        shell::run(command.arg(docs.join(picture)))
+    };
+    draw(&["stampede", "--", "1000"], "stampede.svg")?;
+    draw(&["story", "--", "--chart"], "story.svg")?;
+    Ok(Ending::Done)
 }
 
 /// `cargo xtask demo`.

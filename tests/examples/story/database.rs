@@ -79,8 +79,9 @@ impl Database {
         });
     }
 
-    pub(crate) fn queries(&self) -> u64 {
-        self.with(|state| state.queries)
+    /// How often it was asked since it was last wanted to know.
+    pub(crate) fn take_queries(&self) -> u64 {
+        self.with(|state| std::mem::take(&mut state.queries))
     }
 
     fn listen(&self, connection: usize, stream: TcpStream) {

@@ -20,7 +20,7 @@ const MINUTES: u64 = 10;
 /// Nothing here takes this long, unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn weather(minute: u64) -> Weather {
+pub(crate) fn weather(minute: u64) -> Weather {
     match minute {
         1 => Weather::ColdStart,
         5 | 6 => Weather::Slow,
@@ -58,8 +58,8 @@ pub(crate) fn live_through(stage: Stage, products: u64) -> Result<Option<Counts>
     for minute in 1..=MINUTES {
         database.set_weather(weather(minute));
         fleet.live(minute, &database, &mut counts)?;
+        counts.minutes.push(database.take_queries());
     }
-    counts.queries = database.queries();
     Ok(Some(counts))
 }
 

@@ -8,6 +8,7 @@
 //! ```sh
 //! cargo run --release --package tests --example story                 # two minutes or so
 //! cargo run --release --package tests --example story -- --products 50
+//! cargo xtask picture                                                 # draws docs/story.svg anew
 //! ```
 //!
 //! The counts are exact and the same in every run. The minutes are those of a clock that the program
@@ -15,6 +16,7 @@
 //! when everybody else has been served, or waits for it too.
 #![allow(clippy::print_stdout, reason = "it prints a report")]
 
+mod chart;
 mod database;
 mod fleet;
 mod report;
@@ -29,6 +31,7 @@ use stage::Stage;
 struct Arguments {
     products: u64,
     json: bool,
+    chart: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -46,11 +49,15 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut arguments = Arguments { products: 1_000, json: false };
+    let mut arguments = Arguments { products: 1_000, json: false, chart: None };
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         match argument.as_str() {
             "--json" => arguments.json = true,
+            "--chart" => match given.next() {
+                Some(file) => arguments.chart = Some(file),
+                None => return Err("--chart takes the file to draw into".to_owned()),
+            },
             "--products" => {
                 let number = given.next().unwrap_or_default();
                 arguments.products = match number.parse() {
@@ -69,11 +76,14 @@ fn tell(arguments: &Arguments) -> Result<(), String> {
     for stage in Stage::ALL {
         match fleet::live_through(stage, arguments.products)? {
             Some(counts) => {
-                eprintln!("{}: {} queries", stage.name(), counts.queries);
+                eprintln!("{}: {} queries", stage.name(), counts.queries());
                 told.push((stage, counts));
             }
             None => eprintln!("{}: left out, there is no redis-server here", stage.name()),
         }
+    }
+    if let Some(file) = &arguments.chart {
+        std::fs::write(file, chart::draw(&told)).map_err(|error| format!("{file}: {error}"))?;
     }
     print!("{}", if arguments.json { report::json(&told) } else { report::table(&told) });
     Ok(())

@@ -3,17 +3,24 @@
 use crate::stage::Stage;
 
 /// What came of one stage.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) requests: u64,
-    /// How often the database was asked.
-    pub(crate) queries: u64,
+    /// How often the database was asked, minute by minute.
+    pub(crate) minutes: Vec<u64>,
     /// Callers that waited for the database, after the first minute, while it was not slow.
     pub(crate) waited: u64,
     /// Callers that waited for the database while it was slow.
     pub(crate) waited_long: u64,
     /// Callers that were told an error.
     pub(crate) failed: u64,
+}
+
+impl Counts {
+    /// How often the database was asked.
+    pub(crate) fn queries(&self) -> u64 {
+        self.minutes.iter().sum()
+    }
 }
 
 pub(crate) fn table(told: &[(Stage, Counts)]) -> String {
@@ -32,7 +39,7 @@ pub(crate) fn table(told: &[(Stage, Counts)]) -> String {
         out += &format!(
             "{:<28}{:>16}{:>12}{:>14}{:>12}\n",
             stage.name(),
-            in_thousands(counts.queries),
+            in_thousands(counts.queries()),
             in_thousands(counts.waited),
             in_thousands(counts.waited_long),
             in_thousands(counts.failed)
@@ -48,7 +55,8 @@ pub(crate) fn json(told: &[(Stage, Counts)]) -> String {
             serde_json::json!({
                 "stage": stage.name(),
                 "requests": counts.requests,
-                "queries": counts.queries,
+                "queries": counts.queries(),
+                "minutes": counts.minutes,
                 "waited": counts.waited,
                 "waited_long": counts.waited_long,
                 "failed": counts.failed,

@@ -14,6 +14,7 @@ use dogpile_redis::{Connect, Redis};
 
 /// Products are fresh for this long: for one minute of the story, and not for two.
 const FRESH: Duration = Duration::from_secs(100);
+/// All requests of a minute come in one moment, on a machine that may have much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cache of products, whatever is behind it.
@@ -97,7 +98,6 @@ impl Stage {
                 Arc::new(dogpile)
             }
             Self::Server => {
-                // All requests of a minute come in one moment, on a machine that may have much to do.
                 let patient = Connect::new()
                     .with_connect_timeout(PATIENCE)
                     .with_response_timeout(PATIENCE)
@@ -106,6 +106,10 @@ impl Stage {
                 Arc::new(Dogpile::leased(redis).with_background(true).with_spawner(spawner))
             }
         };
-        Ok(Region::new(store, MsgPack).expires_after(FRESH).with_clock(clock))
+        Ok(Region::new(store, MsgPack)
+            .expires_after(FRESH)
+            .with_lease_for(PATIENCE)
+            .with_wait_for(PATIENCE)
+            .with_clock(clock))
     }
 }

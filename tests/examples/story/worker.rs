@@ -156,7 +156,11 @@ impl Shop {
     }
 
     async fn request(&self, product: u64) {
-        if self.product(product).await.is_err() {
+        if let Err(error) = self.product(product).await {
+            // That the database is away is part of the story.
+            if error.creation::<Away>().is_none() {
+                eprintln!("product {product}: {error:?}");
+            }
             self.failed.fetch_add(1, Relaxed);
         }
         self.asked.answered();
