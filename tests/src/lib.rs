@@ -21,6 +21,7 @@ pages! {
     macros "docs/crates/macros.md"
     lock "docs/crates/lock.md"
     redis "docs/crates/redis.md"
+    memcached "docs/crates/memcached.md"
     cookie_session "docs/crates/cookie-session.md"
     shard_ring "docs/crates/shard-ring.md"
     core "docs/crates/core.md"
