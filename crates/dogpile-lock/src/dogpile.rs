@@ -12,7 +12,7 @@ use dogpile_core::{
 };
 
 use crate::damaged::present;
-use crate::drive;
+use crate::drive::{self, Settled};
 use crate::flight::Flights;
 use crate::many;
 use crate::paired::Paired;
@@ -258,7 +258,13 @@ impl<L: LeaseBackend + 'static> ReadThrough for Dogpile<L> {
     {
         match self.look(request).await? {
             Ok(entry) => Ok(Served { entry, by: ServedBy::Hit }),
-            Err(stale) => Box::pin(drive::here(self, request, stale, create)).await,
+            // In two boxes: who is served needs no room for a creator, who creates none for what led to it.
+            Err(stale) => match Box::pin(drive::settle(self, request, stale)).await? {
+                Settled::Served(served) => Ok(served),
+                Settled::Turn { turn, .. } => {
+                    Box::pin(drive::here(self, request.lease_for, turn, create)).await
+                }
+            },
         }
     }
 

@@ -16,11 +16,20 @@ use crate::flight::{Flight, Flights, Landing, Place, Seat, Sight};
 use crate::step::{Event, Machine, Step};
 use crate::{reentrant, timer};
 
-/// Creates, if it comes to that, in the caller's own task.
-pub(crate) async fn here<L, F, Fut>(
+/// Goes as far as the protocol goes without a creator.
+pub(crate) async fn settle<L: LeaseBackend>(
     dogpile: &Dogpile<L>,
     request: &Request<'_>,
     stale: Option<Entry<L::Value>>,
+) -> Result<Settled<L>> {
+    Caller::new(dogpile, request, stale, false).until_settled().await
+}
+
+/// Creates in the caller's own task.
+pub(crate) async fn here<L, F, Fut>(
+    dogpile: &Dogpile<L>,
+    lease_for: Duration,
+    turn: Turn<L::Value>,
     create: F,
 ) -> Result<Served<L::Value>>
 where
@@ -28,15 +37,7 @@ where
     F: FnOnce() -> Fut + Send,
     Fut: Future<Output = Result<Made<L::Value>>> + Send,
 {
-    let settled = {
-        let mut caller = Caller::new(dogpile, request, stale, false);
-        caller.until_settled().await?
-    };
-    let turn = match settled {
-        Settled::Served(served) => return Ok(served),
-        Settled::Turn { turn, .. } => turn,
-    };
-    let mut creation = Creation::new(dogpile, request.lease_for, [turn]);
+    let mut creation = Creation::new(dogpile, lease_for, [turn]);
     // In its place, because it is large and each of its wrappers would move it.
     let creator = pin!(async { Ok([create().await?]) });
     let [made] = creation.run(creator).await?;
@@ -84,7 +85,7 @@ where
 }
 
 /// How far the protocol goes without a creator.
-enum Settled<L: LeaseBackend> {
+pub(crate) enum Settled<L: LeaseBackend> {
     Served(Served<L::Value>),
     Turn { turn: Turn<L::Value>, background: bool },
 }

@@ -4,6 +4,7 @@ use std::collections::hash_map::{self, HashMap};
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use dogpile_core::{Entry, Error, ErrorKind, Key, KeyBuf};
@@ -40,7 +41,8 @@ pub(crate) struct Flight<V> {
     key: KeyBuf,
     hash: u64,
     state: Mutex<State<V>>,
-    turn: Arc<Turn>,
+    /// Made for those who create or wait; most flights find a fresh entry.
+    turn: OnceLock<Arc<Turn>>,
     /// How many creators of this key have panicked one after the other before this flight.
     panics: u32,
 }
@@ -110,7 +112,7 @@ impl<V> Flights<V> {
             }),
             key: KeyBuf::from(key),
             hash,
-            turn: Arc::new(Turn::default()),
+            turn: OnceLock::new(),
             panics,
         });
         shard.flights.insert_unique(hash, Arc::clone(&flight), |flight| flight.hash);
@@ -254,7 +256,7 @@ impl<V> Flight<V> {
 
     /// What waits for this flight, for [`reentrant`](crate::reentrant).
     pub(crate) fn turn(&self) -> &Arc<Turn> {
-        &self.turn
+        self.turn.get_or_init(Arc::default)
     }
 
     /// What there is to see without waiting. A stale entry that is accepted comes before the news

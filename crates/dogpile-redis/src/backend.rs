@@ -93,8 +93,31 @@ impl Redis {
         stored
     }
 
+    async fn read(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
+        let stored = match self.place(key) {
+            Place::Plain(plain) => bytes(self.wire.one(plain.get()).await?)?,
+            Place::Field(fields, field) => {
+                let stored = bytes(self.wire.one(fields.get(field)).await?)?;
+                self.unmarked(&fields, field, stored).await?
+            }
+        };
+        self.opened(stored, SystemClock.now())
+    }
+
     /// The value of a field, which may be kept outside of the hash.
     pub(crate) async fn unmarked(
+        &self,
+        fields: &Fields,
+        field: &[u8],
+        stored: Option<Bytes>,
+    ) -> Result<Option<Bytes>> {
+        if !stored.as_deref().is_some_and(is_marker) {
+            return Ok(stored);
+        }
+        Box::pin(self.outside(fields, field, stored)).await
+    }
+
+    async fn outside(
         &self,
         fields: &Fields,
         field: &[u8],
@@ -188,14 +211,8 @@ impl Backend for Redis {
     type Value = Bytes;
 
     async fn get(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
-        let stored = match self.place(key) {
-            Place::Plain(plain) => bytes(self.wire.one(plain.get()).await?)?,
-            Place::Field(fields, field) => {
-                let stored = bytes(self.wire.one(fields.get(field)).await?)?;
-                self.unmarked(&fields, field, stored).await?
-            }
-        };
-        self.opened(stored, SystemClock.now())
+        // Boxed, so that who asks for a lease, and reads with it, carries no plain read.
+        Box::pin(self.read(key)).await
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<Bytes>>>> {

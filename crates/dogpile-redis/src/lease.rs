@@ -14,14 +14,11 @@ use redis::Value;
 use crate::backend::Place;
 use crate::error::unexpected;
 use crate::layout::{bytes, done, is_marker, lease_millis, list, token_of};
-use crate::notify::listen;
 use crate::redis::Redis;
 use crate::stats::add;
+use crate::wait::Left;
 use crate::wire::Request;
 
-/// The longest that a waiter goes by what it heard. Whoever takes a lease away without telling, by
-/// flushing the database, delays nobody longer.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often who asks is told of a value that came meanwhile and is not fresh either.
 const ROUNDS: usize = 8;
 
@@ -29,38 +26,18 @@ impl LeaseBackend for Redis {
     async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
         let place = self.place(ask.key);
         let hint = place.hint(self);
-        let (mut inside, busy) = match hint.is_fresh() {
-            true => (bytes(self.wire.one(place.get()).await?)?, false),
-            false => {
-                let both = [place.get(), place.holder()];
-                let mut replies = self.wire.all(&both).await.into_iter();
-                let (Some(stored), Some(holder)) = (replies.next(), replies.next()) else {
-                    return Ok(Answer::Busy { stale: None });
-                };
-                (bytes(stored?)?, place.is_held(&holder?, ask))
-            }
-        };
-        let mut token = None;
-        for _ in 0..ROUNDS {
-            let seen = match self.looked_at(&place, inside, ask).await? {
-                Looked::Fresh(entry) => {
-                    hint.fresh();
-                    return Ok(Answer::Fresh(entry));
-                }
-                Looked::Other(seen) => seen,
-            };
-            hint.stale();
-            if busy {
-                return Ok(Answer::Busy { stale: seen.stale });
-            }
-            let token = *token.get_or_insert_with(new_token);
-            let request = place.ask(&written(token), lease_millis(ask.lease_for), &seen.bytes);
-            match Said::new(place.single(self.wire.one(request).await?)?)? {
-                Said::Changed(now) => inside = Some(now),
-                said => return Ok(said.answer(token, seen.stale)),
+        if !hint.is_fresh() {
+            // Boxed here and below, so that a hit carries nothing that is only there for a lease.
+            return Box::pin(self.read_and_lease(&place, ask)).await;
+        }
+        let inside = bytes(self.wire.one(place.get()).await?)?;
+        match self.looked_at(&place, inside, ask).await? {
+            Looked::Fresh(entry) => Ok(Answer::Fresh(entry)),
+            Looked::Other(seen) => {
+                hint.stale();
+                Box::pin(self.lease(&place, seen, ask)).await
             }
         }
-        Ok(Answer::Busy { stale: None })
     }
 
     /// Asks for all leases at once, as if nothing were there: who asks for many has read them.
@@ -188,7 +165,7 @@ impl LeaseBackend for Redis {
     }
 
     async fn wait(&self, key: Key<'_>, at_most: Duration) {
-        let _ = self.wait_until(key, Instant::now() + at_most.min(LOOK_AGAIN)).await;
+        let _ = self.wait_until(key, Instant::now() + at_most).await;
     }
 
     async fn is_leased(&self, key: Key<'_>) -> Result<bool> {
@@ -238,6 +215,44 @@ impl Redis {
 
     async fn held(&self, request: Request) -> Result<Held> {
         Ok(if done(&self.wire.one(request).await?)? { Held::Kept } else { Held::Lost })
+    }
+
+    /// Reads a value together with the holder of its lease, and asks for the lease if nobody has it.
+    async fn read_and_lease(&self, place: &Place<'_>, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
+        let both = [place.get(), place.holder()];
+        let mut replies = self.wire.all(&both).await.into_iter();
+        let (Some(stored), Some(holder)) = (replies.next(), replies.next()) else {
+            return Ok(Answer::Busy { stale: None });
+        };
+        let busy = place.is_held(&holder?, ask);
+        match self.looked_at(place, bytes(stored?)?, ask).await? {
+            Looked::Fresh(entry) => {
+                place.hint(self).fresh();
+                Ok(Answer::Fresh(entry))
+            }
+            Looked::Other(seen) if busy => Ok(Answer::Busy { stale: seen.stale }),
+            Looked::Other(seen) => self.lease(place, seen, ask).await,
+        }
+    }
+
+    /// Asks for the lease of what was seen.
+    async fn lease(&self, place: &Place<'_>, seen: Seen, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
+        let (token, mut seen) = (new_token(), seen);
+        for _ in 0..ROUNDS {
+            let request = place.ask(&written(token), lease_millis(ask.lease_for), &seen.bytes);
+            let now = match Said::new(place.single(self.wire.one(request).await?)?)? {
+                Said::Changed(now) => now,
+                said => return Ok(said.answer(token, seen.stale)),
+            };
+            seen = match self.looked_at(place, Some(now), ask).await? {
+                Looked::Fresh(entry) => {
+                    place.hint(self).fresh();
+                    return Ok(Answer::Fresh(entry));
+                }
+                Looked::Other(seen) => seen,
+            };
+        }
+        Ok(Answer::Busy { stale: None })
     }
 
     /// What was read, as the asker sees it. Bytes that are no entry are a missing one.
@@ -320,75 +335,6 @@ impl Redis {
         }
         said
     }
-
-    async fn left(&self, place: &Place<'_>) -> Result<Left> {
-        let request = match place {
-            Place::Plain(plain) => plain.left(),
-            Place::Field(fields, field) => fields.left(field),
-        };
-        match self.wire.one(request).await? {
-            Value::Int(-1) => Ok(Left::Endless),
-            Value::Int(ms @ 1..) => Ok(Left::For(Duration::from_millis(ms.unsigned_abs()))),
-            Value::Int(_) => Ok(Left::Free),
-            reply => Err(unexpected("the time that a lease has left was expected", &reply)),
-        }
-    }
-
-    /// Returns when the lease ended, or at the deadline, or early.
-    async fn wait_until(&self, key: Key<'_>, deadline: Instant) -> Result<()> {
-        let place = self.place(key);
-        // Python's locks are given back without a word.
-        let hears = self.settings.names.lock_prefix.is_none();
-        let listening = if hears { listen(&self.wire.link, &place.channel()) } else { None };
-        let Some(listening) = listening else { return self.poll(&place, deadline).await };
-        let woken = listening.channel.woken();
-        tokio::pin!(woken);
-        // From here on no message is missed.
-        woken.as_mut().enable();
-        match tokio::time::timeout_at(deadline.into(), listening.begin()).await {
-            Err(_) => return Ok(()),
-            Ok(Err(_)) => return self.poll(&place, deadline).await,
-            Ok(Ok(asked)) => add(&self.wire.counts.round_trips, usize::from(asked)),
-        }
-        let until = match self.left(&place).await? {
-            Left::Free => return Ok(()),
-            Left::For(left) => deadline.min(Instant::now() + left),
-            Left::Endless => deadline,
-        };
-        let _ = tokio::time::timeout_at(until.into(), woken).await;
-        Ok(())
-    }
-
-    /// Looks again and again, at growing intervals.
-    async fn poll(&self, place: &Place<'_>, deadline: Instant) -> Result<()> {
-        const SHORTEST: Duration = Duration::from_millis(2);
-        const LONGEST: Duration = Duration::from_millis(25);
-        let mut pause = SHORTEST;
-        loop {
-            let left = match self.left(place).await? {
-                Left::Free => return Ok(()),
-                Left::For(left) => left,
-                Left::Endless => LONGEST,
-            };
-            let now = Instant::now();
-            if now >= deadline {
-                return Ok(());
-            }
-            let jitter = u32::from(RandomState::new().hash_one(0_u8).to_le_bytes()[0]);
-            let pause_now = pause.mul_f64(0.75 + f64::from(jitter) / 512.0);
-            tokio::time::sleep(pause_now.min(left).min(deadline - now)).await;
-            pause = (pause * 2).min(LONGEST);
-        }
-    }
-}
-
-/// How long a lease lasts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Left {
-    Free,
-    For(Duration),
-    /// A lock of Python's without a timeout.
-    Endless,
 }
 
 /// What the server said to who asked for a lease.
@@ -471,13 +417,6 @@ impl Place<'_> {
         match self {
             Self::Plain(_) => Ok(reply),
             Self::Field(..) => Ok(list(reply, 1)?.pop().unwrap_or(Value::Nil)),
-        }
-    }
-
-    fn channel(&self) -> Vec<u8> {
-        match self {
-            Self::Plain(plain) => plain.lease(),
-            Self::Field(fields, field) => fields.channel(field),
         }
     }
 }

@@ -16,6 +16,7 @@ mod notify;
 mod redis;
 mod script;
 mod stats;
+mod wait;
 mod wire;
 
 pub use crate::buckets::Buckets;

@@ -90,15 +90,25 @@ impl Wire {
     }
 
     /// The reply to one command.
-    pub(crate) async fn one(&self, request: Request) -> Result<Value> {
-        self.one_as(request, Resend::May).await
+    pub(crate) fn one(&self, request: Request) -> impl Future<Output = Result<Value>> + Send {
+        self.one_as(request, Resend::May)
     }
 
     pub(crate) async fn one_as(&self, request: Request, resend: Resend) -> Result<Value> {
         add(&self.counts.round_trips, 1);
-        let Some(script) = request.script else {
-            return checked(self.send(request.command, resend).await?);
-        };
+        match request.script {
+            None => checked(self.send(request.command, resend).await?),
+            // Boxed, so that a plain read carries nothing that is only there for scripts.
+            Some(script) => Box::pin(self.scripted(script, request, resend)).await,
+        }
+    }
+
+    async fn scripted(
+        &self,
+        script: &'static Script,
+        request: Request,
+        resend: Resend,
+    ) -> Result<Value> {
         let reply = self.send(self.command(&request).into_owned(), resend).await?;
         self.answered(&request, &reply);
         if !is_unknown_script(&reply) {

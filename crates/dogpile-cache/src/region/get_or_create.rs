@@ -220,7 +220,7 @@ impl<R: ReadThrough, C> Region<R, C> {
                 match self.judge(&request, served, &mut attempt, &mut creation) {
                     Verdict::Value(value) => return Ok(value),
                     Verdict::Again => {}
-                    Verdict::Forget => self.forget(&[key]).await?,
+                    Verdict::Forget => Box::pin(self.forget(&[key])).await?,
                     Verdict::Alone => return self.alone(key, &mut creation).await,
                     Verdict::Failed(error) => return Err(error),
                 }
