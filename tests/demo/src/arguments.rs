@@ -11,8 +11,9 @@ Usage: cargo xtask demo [OPTIONS]
   --load N         drive it with N requests a second, 0 to 5000 [default: 0; the dashboard has a
                    switch as well]
   --fresh SECONDS  how long a product list is fresh [default: 10]
-  --redis URL      keep the cache on this server, redis://host:port; given several times, its
-                   nodes are these servers in turn [default: four nodes in memory and in files]
+  --redis URL      keep the cache on this server, redis://host:port [default: in memory and in
+                   files]; given several times, the four nodes are these servers in turn
+  --memcached URL  the same on memcached://host:port
   --help           print this";
 
 /// What the command line says.
@@ -21,7 +22,16 @@ pub(crate) struct Arguments {
     pub(crate) port: Option<u16>,
     pub(crate) load: u32,
     pub(crate) fresh: Duration,
-    pub(crate) redis: Vec<String>,
+    pub(crate) servers: Servers,
+}
+
+/// Where the cache is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Servers {
+    /// In this process.
+    None,
+    Redis(Vec<String>),
+    Memcached(Vec<String>),
 }
 
 /// What to do.
@@ -34,8 +44,8 @@ pub(crate) enum Command {
 impl Arguments {
     /// Reads the words after the program's name; the error is one line for the person who typed them.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String> {
-        let (port, load, fresh, redis) = (None, 0, Duration::from_secs(10), Vec::new());
-        let mut parsed = Self { port, load, fresh, redis };
+        let fresh = Duration::from_secs(10);
+        let mut parsed = Self { port: None, load: 0, fresh, servers: Servers::None };
         while let Some(word) = words.next() {
             let mut value =
                 || words.next().ok_or_else(|| format!("{word} needs a value; see --help"));
@@ -47,11 +57,25 @@ impl Arguments {
                     let seconds = number(&word, &value()?, 1, 86_400)?;
                     parsed.fresh = Duration::from_secs(seconds);
                 }
-                "--redis" => parsed.redis.push(value()?),
+                "--redis" | "--memcached" => parsed.servers.add(&word, value()?)?,
                 _ => return Err(format!("there is no option {word}; see --help")),
             }
         }
         Ok(Command::Run(parsed))
+    }
+}
+
+impl Servers {
+    fn add(&mut self, option: &str, url: String) -> Result<(), String> {
+        match (self, option) {
+            (Self::Redis(urls), "--redis") | (Self::Memcached(urls), "--memcached") => {
+                urls.push(url)
+            }
+            (none @ Self::None, "--redis") => *none = Self::Redis(vec![url]),
+            (none @ Self::None, _) => *none = Self::Memcached(vec![url]),
+            _ => return Err("the cache is on --redis or on --memcached, not on both".to_owned()),
+        }
+        Ok(())
     }
 }
 
@@ -73,9 +97,9 @@ mod tests {
     #[test]
     fn options_are_understood() {
         let line = "--port 0 --load 200 --fresh 3 --redis redis://a --redis redis://b";
-        let redis = vec!["redis://a".to_owned(), "redis://b".to_owned()];
+        let servers = Servers::Redis(vec!["redis://a".to_owned(), "redis://b".to_owned()]);
         let (port, fresh) = (Some(0), Duration::from_secs(3));
-        assert_eq!(parse(line), Ok(Command::Run(Arguments { port, load: 200, fresh, redis })));
+        assert_eq!(parse(line), Ok(Command::Run(Arguments { port, load: 200, fresh, servers })));
         assert_eq!(parse("--load 200 --help"), Ok(Command::Help));
     }
 
@@ -86,6 +110,10 @@ mod tests {
             ("--port 70000", "--port takes a whole number from 0 to 65535, not \"70000\""),
             ("--load many", "--load takes a whole number from 0 to 5000, not \"many\""),
             ("--fresh 0", "--fresh takes a whole number from 1 to 86400, not \"0\""),
+            (
+                "--redis redis://a --memcached memcached://b",
+                "the cache is on --redis or on --memcached, not on both",
+            ),
             ("--verbose", "there is no option --verbose; see --help"),
             ("shop", "there is no option shop; see --help"),
         ] {

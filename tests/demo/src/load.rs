@@ -41,7 +41,7 @@ impl Load {
     }
 
     /// How many requests wait for their answer.
-    pub(crate) fn waiting(&self) -> u32 {
+    fn waiting(&self) -> u32 {
         self.waiting.load(Relaxed)
     }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dogpile_cache::backend::{File, MemoryBytes};
-use dogpile_cache::layer::Sharded;
+use dogpile_cache::layer::{LayerExt, Prefix, Sharded};
 use dogpile_cache::{Error, ErrorKind, Key, KeyBuf};
-use dogpile_core::{Backend, DynBackend, DynReadThrough};
+use dogpile_core::{Backend, DynBackend, DynReadThrough, LeaseBackend};
 use dogpile_lock::Dogpile;
-use dogpile_redis::{Connect, Redis};
+use dogpile_memcached::Memcached;
+use dogpile_redis::Redis;
 use shard_ring::{Profile, Ring};
+use tokio::sync::Mutex;
 
 const NAMES: [&str; 4] = ["oak", "elm", "ash", "fir"];
 /// Few, so that the arcs can be told apart in a picture: a real ring has a hundred for each node.
@@ -31,6 +33,8 @@ pub(crate) struct Nodes {
     nodes: Vec<Node>,
     kinds: Vec<&'static str>,
     store: Store,
+    /// One change at a time.
+    changing: Mutex<()>,
 }
 
 impl Nodes {
@@ -44,25 +48,43 @@ impl Nodes {
         let sharded = Sharded::new(ring.clone(), nodes.clone())?;
         // A stale value is served to everybody, and the next one is created behind their backs.
         let store = Arc::new(Dogpile::local(sharded).with_background(true));
-        Ok(Self { ring, nodes, kinds: vec!["memory", "memory", "file", "file"], store })
+        let kinds = vec!["memory", "memory", "file", "file"];
+        Ok(Self { ring, nodes, kinds, store, changing: Mutex::default() })
     }
 
-    /// Four nodes on these servers in turn, each with a prefix of its own. All processes that use the
-    /// same servers share what is cached, and elect one creator between them.
+    /// Four nodes on these servers of Redis.
     pub(crate) async fn on_redis(urls: &[String]) -> Result<Self, Error> {
-        let ring = ring()?;
         let mut servers = Vec::new();
         for url in urls {
-            servers.push(Redis::connect_with(url, Connect::new()).await?);
+            servers.push(Redis::connect(url).await?);
         }
-        let on_servers = NAMES.iter().zip(servers.iter().cycle());
-        let shards: Vec<Redis> = on_servers
-            .map(|(name, server)| server.clone().with_prefix(format!("dogpile-demo:{name}:")))
-            .collect();
+        Self::on_servers(&servers, "redis")
+    }
+
+    /// Four nodes on these servers of memcached.
+    pub(crate) async fn on_memcached(addresses: &[String]) -> Result<Self, Error> {
+        let mut servers = Vec::new();
+        for address in addresses {
+            servers.push(Memcached::connect(address).await?);
+        }
+        Self::on_servers(&servers, "memcached")
+    }
+
+    /// Nodes are prefixes on these servers in turn, which keep the leases of their keys: all processes
+    /// that use the same servers share what is cached, and elect one creator between them.
+    fn on_servers<B>(servers: &[B], kind: &'static str) -> Result<Self, Error>
+    where
+        B: LeaseBackend<Value = Bytes> + Clone + 'static,
+    {
+        let ring = ring()?;
+        let shards = NAMES.iter().zip(servers.iter().cycle()).map(|(name, server)| {
+            server.clone().layer(Prefix::new(&format!("dogpile-demo:{name}:")))
+        });
+        let shards: Vec<_> = shards.collect();
         let nodes = shards.iter().map(|shard| Arc::new(shard.clone()) as Node).collect();
         let sharded = Sharded::new(ring.clone(), shards)?;
         let store = Arc::new(Dogpile::leased(sharded).with_background(true));
-        Ok(Self { ring, nodes, kinds: vec!["redis"; NAMES.len()], store })
+        Ok(Self { ring, nodes, kinds: vec![kind; NAMES.len()], store, changing: Mutex::default() })
     }
 
     /// The nodes behind the dogpile lock.
@@ -87,16 +109,20 @@ impl Nodes {
 
     /// Takes a node away with everything that it had. Its keys go to the nodes that follow it.
     pub(crate) async fn kill(&self, name: &str, keys: &[KeyBuf]) -> Result<(), Error> {
+        let _one = self.changing.lock().await;
         let number = self.number(name)?;
         if self.list().all(|(other, _)| other == name || self.ring.is_down(other)) {
             return Err(Error::new(ErrorKind::Refused, "the last node has to stay"));
         }
         self.ring.mark_down(name).map_err(unknown)?;
-        self.forget(number, keys).await
+        // A server that cannot be reached forgets when the node is revived.
+        let _ = self.forget(number, keys).await;
+        Ok(())
     }
 
     /// Brings a node back, empty.
     pub(crate) async fn revive(&self, name: &str, keys: &[KeyBuf]) -> Result<(), Error> {
+        let _one = self.changing.lock().await;
         let number = self.number(name)?;
         // A write that was under way when it was killed may have come through.
         self.forget(number, keys).await?;

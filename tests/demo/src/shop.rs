@@ -7,7 +7,7 @@ use std::time::Duration;
 use dogpile_cache::codec::MsgPack;
 use dogpile_cache::{KeyBuf, WhenDown};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Servers};
 use crate::database::Database;
 use crate::events::Events;
 use crate::fragments::Templates;
@@ -60,9 +60,10 @@ impl Shop {
         arguments: &Arguments,
         folder: &Path,
     ) -> Result<Arc<Self>, Box<dyn std::error::Error>> {
-        let nodes = match &arguments.redis[..] {
-            [] => Nodes::embedded(folder)?,
-            urls => Nodes::on_redis(urls).await?,
+        let nodes = match &arguments.servers {
+            Servers::None => Nodes::embedded(folder)?,
+            Servers::Redis(urls) => Nodes::on_redis(urls).await?,
+            Servers::Memcached(addresses) => Nodes::on_memcached(addresses).await?,
         };
         let keys = keys();
         let meters = Meters::new(&keys);

@@ -14,6 +14,8 @@ const plots = [
     series: [
       { name: 'answered', color: 'requests', kind: 'filled', value: row => row.requests },
       { name: 'failed', color: 'failed', kind: 'line', value: row => row.failed },
+      // The driver does not let more than 2,000 wait at the same time.
+      { name: 'not sent', color: 'ghost', style: 'ghost', kind: 'line', value: row => row.skipped },
     ],
   }),
   new Plot({
@@ -52,6 +54,7 @@ function row(at) {
     at: now.at, notes: now.notes, p50: now.p50, p99: now.p99,
     requests: per(tick => tick.requests.done - tick.requests.failed),
     failed: per(tick => tick.requests.failed),
+    skipped: per(tick => tick.skipped),
     queries: per(tick => tick.queries - tick.failures),
     failures: per(tick => tick.failures),
     created: per(tick => tick.callers.created),

@@ -25,11 +25,11 @@ export function rate(value) {
   return value >= 5 ? Math.round(value).toLocaleString('en-GB') : String(Number(value.toFixed(1)));
 }
 
-// Milliseconds as a number of two or three digits, and a unit that fits it.
+// Milliseconds as a number of two or three digits, and the unit that fits it.
 export function duration(millis) {
   if (millis === null) return ['–', 'ms'];
-  const digits = number => String(Number(number.toPrecision(number >= 100 ? 3 : 2)));
-  return millis >= 1000 ? [digits(millis / 1000), 's'] : [digits(millis), 'ms'];
+  const [number, unit] = millis >= 1000 ? [millis / 1000, 's'] : millis >= 1 ? [millis, 'ms'] : [millis * 1000, 'µs'];
+  return [String(Number(number.toPrecision(number >= 100 ? 3 : 2))), unit];
 }
 
 export class Plot {

@@ -14,9 +14,9 @@ mod browser;
 mod http;
 mod login;
 mod process;
-mod redis;
 #[path = "../../../../crates/dogpile-redis/tests/support/mod.rs"]
 mod servers;
+mod shared;
 mod trouble;
 mod views;
 #[path = "../../../../crates/cookie-session/tests/login/webdriver.rs"]

@@ -24,7 +24,7 @@ fn a_wrong_argument_is_told_in_one_line() {
     }
     let (output, said) = run(&["--help"]);
     assert!(output.status.success() && said.is_empty());
-    for option in ["--port", "--load", "--fresh", "--redis"] {
+    for option in ["--port", "--load", "--fresh", "--redis", "--memcached"] {
         assert!(String::from_utf8_lossy(&output.stdout).contains(option), "{option}");
     }
 }
@@ -37,11 +37,16 @@ fn what_it_cannot_have_is_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains(&port) && said.contains("--port"), "{said}");
 
-    let (output, said) = run(&["--port", "0", "--redis", &format!("redis://127.0.0.1:{}", 1)]);
-    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    let (output, said) = run(&["--redis", "nonsense"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("redis://"), "{said}");
+    for (option, url, example) in [
+        ("--redis", "redis://127.0.0.1:1", ""),
+        ("--redis", "nonsense", "redis://"),
+        ("--memcached", "memcached://127.0.0.1:1", ""),
+        ("--memcached", "nonsense://", "memcached://"),
+    ] {
+        let (output, said) = run(&["--port", "0", option, url]);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.contains(example), "{said}");
+    }
 }
 
 #[test]
