@@ -130,8 +130,13 @@ impl Redis {
             if let Some(large) = bytes(self.wire.one(fields.get_large(field)).await?)? {
                 return Ok(Some(large));
             }
+            let again = bytes(self.wire.one(fields.get(field)).await?)?;
+            if again == stored {
+                // The server has evicted the large one.
+                return Ok(None);
+            }
             // It was written again between the two reads.
-            stored = bytes(self.wire.one(fields.get(field)).await?)?;
+            stored = again;
         }
         Ok(None)
     }

@@ -272,7 +272,11 @@ impl Redis {
             }
             _ => Some(inside),
         };
-        let Some(stored) = stored else { return Ok(Looked::Other(Seen::nothing())) };
+        let Some(stored) = stored else {
+            // What is left of it is the mark, and a script has to know that it was seen.
+            let gone = seen.map(|bytes| Seen { bytes, stale: None });
+            return Ok(Looked::Other(gone.unwrap_or_else(Seen::nothing)));
+        };
         let age = match envelope.stamps(&stored, ask.freshness.now()) {
             Err(error) if error.kind() == ErrorKind::Corrupt => Age::Dead,
             stamps => ask.freshness.age(&stamps?),
