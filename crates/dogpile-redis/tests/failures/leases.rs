@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use dogpile_cache::Region;
 use dogpile_cache::codec::Json;
-use dogpile_core::Key;
+use dogpile_cache::{ErrorKind, Region};
+use dogpile_core::{Ask, Clock, Key, LeaseBackend, Policy, SystemClock};
 use dogpile_lock::Dogpile;
-use dogpile_redis::Redis;
+use dogpile_redis::{Connect, Redis};
 
 use crate::support::Server;
-use crate::{Cache, made, millis, region};
+use crate::{Cache, behind_a_wire, made, millis, region};
 
 /// A region that counts the leases it was told it lost.
 fn watched(redis: &Redis) -> (Cache, Arc<AtomicUsize>) {
@@ -77,4 +78,63 @@ fn the_later_holders_value_stays() {
     let there = runtime()
         .block_on(async { region(&Redis::connect(&url).await.unwrap()).get::<u32>("k").await });
     assert_eq!(there.unwrap(), Some(2));
+}
+
+fn question(key: Key<'_>) -> Ask<'_> {
+    Ask::new(key, Policy::new().at(SystemClock.now()), Duration::from_secs(30))
+}
+
+/// Waits until nothing is leased, for much less than a lease lasts.
+async fn nothing_stays_leased(server: &Server) {
+    let began = Instant::now();
+    loop {
+        let left = server.ask(&["KEYS", "*lease*"]).list().len();
+        if left == 0 {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{left} keys stay leased to nobody");
+        tokio::time::sleep(millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_gives_up_asking_leaves_no_lease_behind() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    proxy.delay(millis(50));
+    for many in [false, true] {
+        let asking = tokio::spawn({
+            let redis = redis.clone();
+            async move {
+                let keys = [Key::name("a"), Key::name("b"), Key::field("g", "f")];
+                match many {
+                    true => drop(redis.get_or_lease_many(&keys.map(question)).await),
+                    false => drop(redis.get_or_lease(&question(keys[0])).await),
+                }
+            }
+        });
+        // Granted, and the answer is on its way.
+        let began = Instant::now();
+        while server.ask(&["EXISTS", "{a}:lease"]).number() == 0 {
+            assert!(began.elapsed() < Duration::from_secs(5), "nobody asks");
+            tokio::time::sleep(millis(1)).await;
+        }
+        assert!(!asking.is_finished(), "the answer came too soon");
+        asking.abort();
+        nothing_stays_leased(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_fails_for_one_key_leaves_no_lease_of_the_others() {
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    server.ask(&["RPUSH", "list", "a"]);
+    let create = |missing: Vec<&Key<'_>>| {
+        let values = vec![1_u32; missing.len()];
+        async move { Ok::<_, String>(values) }
+    };
+    let keys = [Key::name("a"), Key::name("list"), Key::name("z"), Key::field("g", "f")];
+    let error = region(&redis).get_or_create_many(&keys, create).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+    nothing_stays_leased(&server).await;
 }
