@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dogpile_core::{
@@ -17,7 +17,7 @@ use crate::error::unexpected;
 use crate::layout::{bytes, done, is_marker, lease_millis, list, token_of};
 use crate::redis::Redis;
 use crate::stats::add;
-use crate::wait::Left;
+use crate::wait::{LOOK_AGAIN, Left};
 use crate::wire::Request;
 
 /// How often who asks is told of a value that came meanwhile and is not fresh either.
@@ -176,7 +176,7 @@ impl LeaseBackend for Redis {
     }
 
     async fn wait(&self, key: Key<'_>, at_most: Duration) {
-        let _ = self.wait_until(key, Instant::now() + at_most).await;
+        let _ = tokio::time::timeout(at_most.min(LOOK_AGAIN), self.until_ended(key)).await;
     }
 
     async fn is_leased(&self, key: Key<'_>) -> Result<bool> {

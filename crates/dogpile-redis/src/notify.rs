@@ -97,7 +97,7 @@ impl Channel {
     }
 }
 
-pub(crate) use hearing::listen;
+pub(crate) use hearing::{Listening, listen};
 
 mod hearing {
     use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use dogpile_cache::codec::Json;
 use dogpile_cache::{ErrorKind, Region};
-use dogpile_core::{Ask, Clock, Key, LeaseBackend, Policy, SystemClock};
+use dogpile_core::{Answer, Ask, Clock, Key, LeaseBackend, Policy, SystemClock};
 use dogpile_lock::Dogpile;
 use dogpile_redis::{Connect, Redis};
 
@@ -137,4 +137,54 @@ async fn a_question_that_fails_for_one_key_leaves_no_lease_of_the_others() {
     let error = region(&redis).get_or_create_many(&keys, create).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
     nothing_stays_leased(&server).await;
+}
+
+#[tokio::test]
+async fn waiting_is_over_in_time() {
+    let patient = Connect::new()
+        .with_response_timeout(Duration::from_secs(5))
+        .with_total_timeout(Duration::from_secs(5));
+    for messages in [false, true] {
+        let (server, proxy, redis) = behind_a_wire(patient.clone().with_messages(messages)).await;
+        // Nobody has it, so for ever is not long.
+        redis.wait(Key::name("free"), Duration::MAX).await;
+        let other = Redis::connect(&server.url()).await.unwrap();
+        let key = Key::name("k");
+        assert!(matches!(other.get_or_lease(&question(key)).await, Ok(Answer::Create { .. })));
+        // It hears the channel already, and then the server falls silent.
+        let first = tokio::spawn({
+            let redis = redis.clone();
+            async move { redis.wait(Key::name("k"), Duration::from_secs(1)).await }
+        });
+        tokio::time::sleep(millis(100)).await;
+        proxy.stall(true);
+        let began = Instant::now();
+        redis.wait(key, millis(100)).await;
+        assert!(began.elapsed() < millis(500), "{:?}", began.elapsed());
+        first.abort();
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_see_how_long_a_lease_lasts_waits_all_the_same() {
+    let server = Server::start().unwrap();
+    server.ask(&["ACL", "SETUSER", "few", "on", ">secret", "~*", "+@all", "-pttl", "-subscribe"]);
+    let few = format!("redis://few:secret@127.0.0.1:{}", server.port());
+    let waiter = region(&Redis::connect(&few).await.unwrap());
+    let creator = region(&Redis::connect(&server.url()).await.unwrap());
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    let creating = tokio::spawn(async move {
+        let create = || async {
+            began.send(()).unwrap();
+            tokio::time::sleep(millis(300)).await;
+            made(1).await
+        };
+        creator.get_or_create("k", create).await.unwrap()
+    });
+    has_begun.await.unwrap();
+    server.forget_calls();
+    assert_eq!(waiter.get_or_create("k", || made(2)).await.unwrap(), 1);
+    assert_eq!(creating.await.unwrap(), 1);
+    let calls = server.calls();
+    assert!(calls["get"] < 100, "it asks again and again: {calls:?}");
 }
