@@ -6,6 +6,7 @@ mod conformance;
 mod failover;
 #[path = "../single/fields.rs"]
 mod fields;
+mod sentinels;
 mod sharding;
 #[path = "../support/mod.rs"]
 mod support;
