@@ -119,7 +119,8 @@ impl Address {
             )
             .with_source(error)
         })?;
-        let said = url.contains("protocol=").then(|| match info.redis_settings().protocol() {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let said = query.contains("protocol=").then(|| match info.redis_settings().protocol() {
             ProtocolVersion::RESP3 => Protocol::Resp3,
             _ => Protocol::Resp2,
         });
@@ -133,12 +134,8 @@ impl Address {
 
     pub(crate) fn of(client: Client, options: &Connect) -> Self {
         provide_cryptography();
-        let said = match client.get_connection_info().redis_settings().protocol() {
-            ProtocolVersion::RESP3 => Protocol::Resp3,
-            _ => Protocol::Resp2,
-        };
-        let protocol = Some(options.protocol.unwrap_or(said));
-        Self { client, protocol, messages: options.messages }
+        // A client has RESP2 also if nobody chose it.
+        Self { client, protocol: options.protocol, messages: options.messages }
     }
 }
 

@@ -77,7 +77,7 @@ impl Redis {
     }
 
     /// Connects as a client of the `redis` crate would: for TLS with certificates of your own, and
-    /// whatever else a client can be told.
+    /// whatever else a client can be told. Timeouts and the protocol are those of the options.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -99,10 +99,16 @@ async fn strings_and_fields_travel_together() {
 #[tokio::test]
 async fn waiting_costs_a_waiter_nothing_on_the_wire() {
     let server = Server::start().unwrap();
-    let (one, other) = (
-        Redis::connect(&server.url()).await.unwrap(),
-        Redis::connect(&server.url()).await.unwrap(),
-    );
+    let other = Redis::connect(&server.url()).await.unwrap();
+    a_hundred_wait(&server, &other).await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let other = Redis::connect_client(client, Connect::new()).await.unwrap();
+    server.ask(&["FLUSHALL"]);
+    a_hundred_wait(&server, &other).await;
+}
+
+async fn a_hundred_wait(server: &Server, other: &Redis) {
+    let one = Redis::connect(&server.url()).await.unwrap();
     let (began, has_begun) = oneshot::channel();
     let creator = tokio::spawn({
         let cache = region(&one);
@@ -117,7 +123,7 @@ async fn waiting_costs_a_waiter_nothing_on_the_wire() {
     });
     has_begun.await.unwrap();
     server.forget_calls();
-    let cache = region(&other);
+    let cache = region(other);
     let waiters: Vec<_> = (0..100)
         .map(|_| {
             let cache = cache.clone();
@@ -130,5 +136,6 @@ async fn waiting_costs_a_waiter_nothing_on_the_wire() {
     assert_eq!(creator.await.unwrap(), 1);
     let calls = server.calls();
     let all: u64 = calls.values().sum();
+    assert!(calls.contains_key("subscribe"), "{calls:?}");
     assert!(all < 20, "a hundred waiters in one process: {calls:?}");
 }
