@@ -1,6 +1,6 @@
 //! Round trips, counted on the wire.
 
-use dogpile_core::Key;
+use dogpile_core::{ErrorKind, Key};
 use dogpile_redis::{Connect, Redis};
 use tokio::sync::oneshot;
 
@@ -71,6 +71,11 @@ async fn they_are_as_few_as_promised() {
         assert_eq!((hits, values.unwrap()), (1, vec![Some(6); 10]));
         let (gone, _) = trips(&proxy, cache.delete_many(&keys)).await;
         assert_eq!(gone, 1);
+
+        let fails = |_: Vec<&Key<'_>>| async { Err::<Vec<u32>, _>("no") };
+        let (failed, error) = trips(&proxy, cache.get_or_create_many(&keys, fails)).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Creation);
+        assert!(failed <= 4, "ten leases that are given back took {failed}");
     }
     assert_eq!(proxy.opened(), 1, "one connection carries everything");
 }
