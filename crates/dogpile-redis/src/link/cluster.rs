@@ -234,6 +234,7 @@ impl Cluster {
     async fn has_sharded_messages(&self) -> Result<bool> {
         let mut ask = redis::cmd("COMMAND");
         ask.arg("INFO").arg("SSUBSCRIBE");
+        // Also an error, for a user who may not ask.
         let known = self.send(ask, Resend::May).await?;
         Ok(matches!(known, Value::Array(commands) if !matches!(commands[..], [Value::Nil] | [])))
     }

@@ -10,3 +10,5 @@ mod sentinels;
 mod sharding;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
