@@ -174,6 +174,23 @@ async fn a_large_value_that_was_evicted_is_created_anew() {
 }
 
 #[tokio::test]
+async fn many_large_values_that_were_evicted_are_missed_at_once() {
+    let redis = fresh("all evicted").await;
+    let names: Vec<_> = (0..50).map(|at| format!("f{at}")).collect();
+    let keys: Vec<_> = names.iter().map(|name| Key::field("g", name)).collect();
+    let items: Vec<_> = keys.iter().map(|key| (*key, entry("x".repeat(200)))).collect();
+    redis.set_many(&items, &SetOptions::new()).await.unwrap();
+    let _: () = ask().await.del("{hstore all evicted g:fields}:large").await.unwrap();
+    redis.set(keys[7], entry("y".repeat(200))).await.unwrap();
+    let before = redis.stats().round_trips;
+    let found = redis.get_many(&keys).await.unwrap();
+    let trips = redis.stats().round_trips - before;
+    assert_eq!(found.iter().flatten().count(), 1);
+    assert!(found[7].is_some());
+    assert!(trips <= 3, "{trips} round trips");
+}
+
+#[tokio::test]
 async fn large_values_expire_with_their_group() {
     let redis = fresh("together")
         .await
