@@ -30,7 +30,7 @@ pub struct Connect {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// The protocol of all servers. Waiting callers poll.
+    /// The protocol of all servers. Waiting callers poll; those of other processes are woken.
     Resp2,
     /// The protocol since Redis 6: messages arrive on the connection that is there already.
     Resp3,
@@ -86,7 +86,7 @@ impl Connect {
     }
 
     /// Whether the server's messages are used to wake who waits. True by default; without them,
-    /// waiting is polling. All processes that share keys have to agree.
+    /// waiting is polling, and nobody is told. All processes that share keys have to agree.
     #[must_use]
     pub fn with_messages(mut self, yes: bool) -> Self {
         self.messages = yes;

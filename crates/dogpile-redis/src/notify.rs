@@ -224,8 +224,12 @@ mod tests {
             Box::pin(async { Ok(Vec::new()) })
         }
 
+        fn publish(&self) -> &'static str {
+            "PUBLISH"
+        }
+
         fn messages(&self) -> Option<Messages<'_>> {
-            Some(Messages { notices: &self.notices, publish: "PUBLISH", hearing: self })
+            Some(Messages { notices: &self.notices, hearing: self })
         }
     }
 

@@ -100,7 +100,7 @@ impl Redis {
 
     /// Uses a connection that you have: a `MultiplexedConnection`, a `ConnectionManager`, or anything
     /// else to one server. Its timeouts and its way of connecting again are its own, and waiting
-    /// callers poll, because it has no messages for this backend.
+    /// callers poll, because it has no messages for this backend. Those of other processes are woken.
     pub fn over<C>(connection: C) -> Self
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,

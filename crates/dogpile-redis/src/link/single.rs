@@ -288,13 +288,13 @@ impl Link for Single {
         Box::pin(self.inner.send_many(commands, resend))
     }
 
+    fn publish(&self) -> &'static str {
+        if self.inner.options.messages { "PUBLISH" } else { "" }
+    }
+
     fn messages(&self) -> Option<Messages<'_>> {
         let state = self.inner.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.hears.then_some(Messages {
-            notices: &self.inner.notices,
-            publish: "PUBLISH",
-            hearing: self,
-        })
+        state.hears.then_some(Messages { notices: &self.inner.notices, hearing: self })
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use dogpile_cache::codec::Json;
 use dogpile_cache::{ErrorKind, Region};
-use dogpile_core::{Answer, Ask, Clock, Key, LeaseBackend, Policy, SystemClock};
+use dogpile_core::{Answer, Ask, Backend, Clock, Key, LeaseBackend, Policy, SystemClock};
 use dogpile_lock::Dogpile;
-use dogpile_redis::{Connect, Redis};
+use dogpile_redis::{Connect, Protocol, Redis};
 
 use crate::support::Server;
 use crate::{Cache, behind_a_wire, made, millis, region};
@@ -80,6 +80,18 @@ fn the_later_holders_value_stays() {
     assert_eq!(there.unwrap(), Some(2));
 }
 
+#[tokio::test]
+async fn scripts_are_sent_again_to_a_server_that_forgot_them() {
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    let cache = region(&redis);
+    cache.get_or_create("a", || made(1)).await.unwrap();
+    server.ask(&["SCRIPT", "FLUSH"]);
+    assert_eq!(cache.get_or_create("b", || made(2)).await.unwrap(), 2);
+    assert_eq!(cache.get::<u32>("b").await.unwrap(), Some(2));
+    assert!(redis.stats().script_reloads >= 1);
+}
+
 fn question(key: Key<'_>) -> Ask<'_> {
     Ask::new(key, Policy::new().at(SystemClock.now()), Duration::from_secs(30))
 }
@@ -137,6 +149,35 @@ async fn a_question_that_fails_for_one_key_leaves_no_lease_of_the_others() {
     let error = region(&redis).get_or_create_many(&keys, create).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
     nothing_stays_leased(&server).await;
+}
+
+#[tokio::test]
+async fn every_kind_of_connection_wakes_who_waits() {
+    let server = Server::start().unwrap();
+    let hears = Redis::connect(&server.url()).await.unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let resp2 = Connect::new().with_protocol(Protocol::Resp2);
+    let writers = [
+        Redis::connect_with(&server.url(), resp2).await.unwrap(),
+        Redis::over(client.get_multiplexed_async_connection().await.unwrap()),
+        Redis::lazy(&server.url(), Connect::new()).unwrap(),
+    ];
+    for (at, writer) in writers.into_iter().enumerate() {
+        let key = Key::name("k");
+        assert!(matches!(hears.get_or_lease(&question(key)).await, Ok(Answer::Create { .. })));
+        server.forget_calls();
+        let waiter = tokio::spawn({
+            let hears = hears.clone();
+            async move { hears.wait(Key::name("k"), Duration::from_secs(10)).await }
+        });
+        while !server.calls().contains_key("pttl") {
+            tokio::time::sleep(millis(1)).await;
+        }
+        let began = Instant::now();
+        writer.delete_many(&[key]).await.unwrap();
+        waiter.await.unwrap();
+        assert!(began.elapsed() < millis(400), "{at}: {:?}", began.elapsed());
+    }
 }
 
 #[tokio::test]
