@@ -9,7 +9,8 @@ Measures every figure that is promised, against other caches in the same run.
   --list        the lines there are
   --rounds N    how many rounds each figure is the median of (default: 15 of what takes long,
                 100 times as many of what takes microseconds)
-  --quick       few rounds, to see that everything runs";
+  --quick       few rounds, to see that everything runs
+  --docs        write the plots into docs/, and not beside the JSON";
 
 pub(crate) enum Task {
     Run {
@@ -27,6 +28,8 @@ pub(crate) enum Task {
 pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) quick: bool,
+    /// The plots are for the documentation.
+    pub(crate) docs: bool,
 }
 
 impl Settings {
@@ -44,7 +47,7 @@ impl Settings {
 /// What the arguments ask for; or what is wrong with them, in one line.
 pub(crate) fn parse(arguments: Vec<String>) -> Result<Task, String> {
     let mut only = Vec::new();
-    let mut settings = Settings { rounds: 15, quick: false };
+    let mut settings = Settings { rounds: 15, quick: false, docs: false };
     let mut rounds = None;
     let mut rest = arguments.into_iter();
     while let Some(argument) = rest.next() {
@@ -52,7 +55,8 @@ pub(crate) fn parse(arguments: Vec<String>) -> Result<Task, String> {
             "--process" => return Ok(Task::Process(rest.collect())),
             "--help" | "-h" => return Ok(Task::Help),
             "--list" => return Ok(Task::List),
-            "--quick" => settings = Settings { rounds: 3, quick: true },
+            "--quick" => settings = Settings { rounds: 3, quick: true, ..settings },
+            "--docs" => settings.docs = true,
             "--rounds" => {
                 let number = rest.next().and_then(|number| number.parse().ok());
                 match number.filter(|&number: &usize| number > 0) {

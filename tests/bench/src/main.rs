@@ -4,11 +4,13 @@ mod arguments;
 mod keys;
 mod lines;
 mod peers;
+mod plot;
 mod report;
 mod timing;
 mod worker;
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::arguments::{HELP, Settings, Task};
@@ -41,6 +43,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// The folder of the documentation, whose pictures are drawn by this program.
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
 fn list() {
     let width = LINES.iter().map(|line| line.name.len()).max().unwrap_or(0);
     for line in LINES {
@@ -52,18 +59,26 @@ fn list() {
 fn run(lines: &[&Line], settings: Settings) -> Result<bool, Box<dyn Error>> {
     let mut all = Vec::new();
     let mut outcomes = Vec::new();
+    let mut plots = Vec::new();
+    let pictures = if settings.docs { docs() } else { report::folder()? };
     for line in lines {
         eprintln!("{}: {}", line.name, line.what);
         let measured = (line.run)(settings)?;
         report::write(line.name, &measured.rows)?;
         all.extend(measured.rows);
         outcomes.extend(measured.outcomes);
+        for plot in measured.plots {
+            plots.push(plot.write(&pictures)?);
+        }
     }
     if !outcomes.is_empty() {
         println!("\n{}", lines::torture::table(&outcomes));
     }
     println!("\n{}", report::table(&all));
     println!("  JSON: {}", report::folder()?.display());
+    for plot in plots {
+        println!("  plot: {}", plot.display());
+    }
     let missed = report::missed(&all);
     if !missed.is_empty() {
         println!("\n  missed: {}", missed.join(", "));

@@ -87,33 +87,53 @@ fn in_thousands(number: usize) -> String {
     out
 }
 
+/// A card that is light or dark by itself, so that it can be read on any page.
+const STYLE: &str = "
+    .card { fill: #ffffff; stroke: #d8dee6 }
+    .title { fill: #17202b }
+    .text { fill: #5a6675 }
+    .hashes { fill: #17876b }
+    .strings { fill: #8aa4c8 }
+    @media (prefers-color-scheme: dark) {
+      .card { fill: #12171e; stroke: #2b333d }
+      .title { fill: #f0f3f6 }
+      .text { fill: #9aa7b5 }
+      .hashes { fill: #3ecfa4 }
+      .strings { fill: #57739c }
+    }
+";
+
 pub(crate) fn svg(rows: &[Row], items: usize) -> String {
-    const LEFT: f64 = 300.0;
-    const SCALE: f64 = 3.6;
-    const LINE: f64 = 26.0;
-    const TOP: f64 = 62.0;
-    let (width, height) = (LEFT + 100.0 * SCALE + 140.0, TOP + rows.len() as f64 * LINE + 16.0);
+    const LEFT: f64 = 310.0;
+    const SCALE: f64 = 4.3;
+    const LINE: f64 = 27.0;
+    const TOP: f64 = 90.0;
+    let (width, height) = (880.0, TOP + rows.len() as f64 * LINE + 18.0);
     let items = in_thousands(items);
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
-         <text x=\"16\" y=\"26\" font-size=\"16\" font-weight=\"bold\" fill=\"#222222\">\
-         Memory of a server for each value</text>\n\
-         <text x=\"16\" y=\"46\" fill=\"#666666\">{items} small values with their keys, in bytes</text>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+         font-family=\"ui-sans-serif, system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif\" font-size=\"13\">\n\
+         <title>The memory of a server for each value</title>\n<style>{STYLE}</style>\n\
+         <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"12\"/>\n\
+         <text class=\"title\" x=\"40\" y=\"44\" font-size=\"21\" font-weight=\"650\">\
+         The memory of a server for each value</text>\n\
+         <text class=\"text\" x=\"40\" y=\"67\">{items} small values with their keys on Redis: bytes, and \
+         percent of what dogpile.cache writes</text>\n",
+        width - 1.0,
+        height - 1.0,
     );
     for (at, Row { strategy, bytes, percent, .. }) in rows.iter().enumerate() {
         let y = TOP + at as f64 * LINE;
         let text = y + 15.0;
         let bar = percent * SCALE;
-        let colour = if strategy.is_in_hashes() { "#1b7f5c" } else { "#8aa4c8" };
-        let name_x = LEFT - 10.0;
-        let value_x = LEFT + bar + 8.0;
+        let class = if strategy.is_in_hashes() { "hashes" } else { "strings" };
+        let name_x = LEFT - 12.0;
+        let value_x = LEFT + bar + 9.0;
         let _ = writeln!(
             out,
-            "<text x=\"{name_x}\" y=\"{text:.1}\" text-anchor=\"end\" fill=\"#222222\">{}</text>\n\
-             <rect x=\"{LEFT}\" y=\"{y:.1}\" width=\"{bar:.1}\" height=\"20\" rx=\"2\" fill=\"{colour}\"/>\n\
-             <text x=\"{value_x:.1}\" y=\"{text:.1}\" fill=\"#222222\">{bytes:.1}  ({percent:.1} %)</text>",
+            "<text class=\"title\" x=\"{name_x}\" y=\"{text:.1}\" text-anchor=\"end\">{}</text>\n\
+             <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{bar:.1}\" height=\"20\" rx=\"3\"/>\n\
+             <text class=\"text\" x=\"{value_x:.1}\" y=\"{text:.1}\">{bytes:.1}, {percent:.1} %</text>",
             strategy.name
         );
     }

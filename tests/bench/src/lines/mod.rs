@@ -5,6 +5,7 @@ mod file;
 mod hit;
 pub(crate) mod processes;
 mod redis;
+mod redis_memory;
 mod redis_processes;
 mod ring;
 mod session;
@@ -18,6 +19,7 @@ use std::error::Error;
 use dogpile_conformance::torture::Outcome;
 
 use crate::arguments::Settings;
+use crate::plot::Plot;
 use crate::report::Row;
 
 /// One line of the table, or a few that are measured together.
@@ -32,11 +34,12 @@ pub(crate) struct Measured {
     pub(crate) rows: Vec<Row>,
     /// Where all the caches took part.
     pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) plots: Vec<Plot>,
 }
 
 impl From<Vec<Row>> for Measured {
     fn from(rows: Vec<Row>) -> Self {
-        Self { rows, outcomes: Vec::new() }
+        Self { rows, outcomes: Vec::new(), plots: Vec::new() }
     }
 }
 
@@ -68,6 +71,7 @@ pub(crate) const LINES: &[Line] = lines! {
     "session-request" "what a session costs a request, untouched, read, and checked in memory" session_request::run;
     "processes" "4 processes on the file backend" processes::run;
     "redis" "hits and groups on Redis, against the bare client" redis::run;
+    "redis-memory" "what a value takes on Redis, by how it is kept" redis_memory::run;
     "redis-processes" "4 processes on one key of Redis" redis_processes::run;
     "recursion" "a creator asks for its own key" |s| torture::run("recursion", s);
 };

@@ -23,6 +23,7 @@ use super::Measured;
 use super::hit::compare;
 use crate::arguments::Settings;
 use crate::keys::names;
+use crate::plot::{Lines, Plot, Series};
 use crate::report::{Bar, Row};
 use crate::timing::{self, Contestant, take_turns};
 
@@ -65,12 +66,38 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     let server = Server::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut rows = Vec::new();
-    for tasks in [1, 64] {
-        rows.extend(hits(&runtime, &server, settings, tasks)?);
+    let mut loads = Vec::new();
+    for tasks in [1, 4, 16, 64, 256] {
+        let measured = hits(&runtime, &server, settings, tasks)?;
+        if [1, 64].contains(&tasks) {
+            rows.extend(promised(&measured, tasks)?);
+        }
+        loads.push((tasks, measured));
     }
     rows.push(lazy(&runtime, &server, settings)?);
     rows.push(many(&runtime, &server, settings)?);
-    Ok(rows.into())
+    Ok(Measured { rows, outcomes: Vec::new(), plots: vec![plot(&loads)] })
+}
+
+fn plot(loads: &[(usize, Vec<timing::Measured>)]) -> Plot {
+    let drawn = [
+        ("region", "a region", 0),
+        ("MultiplexedConnection GET", "redis, bare GET", 5),
+        ("cached AsyncRedisCache", "cached", 1),
+    ];
+    let series = drawn.map(|(measured, name, colour)| {
+        let points = loads.iter().filter_map(|(tasks, all)| {
+            let one = all.iter().find(|one| one.name == measured)?;
+            Some((*tasks as f64, 1e6 / one.median()))
+        });
+        Series { name: name.to_owned(), colour, points: points.collect() }
+    });
+    Plot::new(
+        "redis-throughput.svg",
+        "Hits on Redis by the number of tasks",
+        "values of 1 KiB, one connection, one thread, the server on the same machine; both axes logarithmic, higher is better",
+        &Lines { across: "tasks at once", up: "thousand hits a second", series: series.into() },
+    )
 }
 
 struct Three {
@@ -111,7 +138,7 @@ fn hits(
     server: &Server,
     settings: Settings,
     tasks: usize,
-) -> Result<Vec<Row>, Box<dyn Error>> {
+) -> Result<Vec<timing::Measured>, Box<dyn Error>> {
     let three = Arc::new(runtime.block_on(Three::connect(server))?);
     let named = |what: &str| -> Arc<[String]> {
         names(KEYS).into_iter().map(|name| format!("{what}{name}")).collect()
@@ -141,7 +168,7 @@ fn hits(
             }
         };
     }
-    let measured = take_turns(
+    Ok(take_turns(
         settings.rounds * 5,
         vec![
             Contestant::new(
@@ -175,8 +202,13 @@ fn hits(
                 }),
             ),
         ],
-    );
-    let [bare, bytes, region, cached] = &measured[..] else { unreachable!() };
+    ))
+}
+
+fn promised(measured: &[timing::Measured], tasks: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+    let [bare, bytes, region, cached] = measured else {
+        return Err("a contestant is missing".into());
+    };
     let name = |what| format!("Redis hit, 1 KiB of {what}, {tasks} at once");
     Ok(vec![
         throughput(&name("bytes"), bytes, bare, Bar::AtLeast(0.9)),

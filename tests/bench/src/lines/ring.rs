@@ -16,8 +16,9 @@ use shard_ring::{Profile, Ring, Snapshot};
 use super::Measured;
 use super::hit::{compare, time};
 use crate::arguments::Settings;
+use crate::plot::{Lines, Plot, Series};
 use crate::report::{Bar, Row};
-use crate::timing::{Contestant, take_turns};
+use crate::timing::{self, Contestant, take_turns};
 
 type Key = [u8; 16];
 
@@ -31,11 +32,38 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
         .collect::<Result<_, _>>()
         .map_err(|_| "a key has 16 bytes")?;
     let mut rows = Vec::new();
+    let mut sizes = Vec::new();
     for nodes in [10, 100, 1_000, 10_000] {
-        lookups(settings, nodes, &keys, &mut rows)?;
+        sizes.push((nodes, lookups(settings, nodes, &keys, &mut rows)?));
     }
     changes(settings, &mut rows)?;
-    Ok(rows.into())
+    Ok(Measured { rows, outcomes: Vec::new(), plots: vec![plot(&sizes)] })
+}
+
+fn plot(sizes: &[(u32, Vec<timing::Measured>)]) -> Plot {
+    let drawn = [
+        ("native", "shard-ring", 0),
+        ("native, from a snapshot", "shard-ring, snapshot", 6),
+        ("md5", "shard-ring, md5", 7),
+        ("hashring", "hashring", 1),
+        ("pingora-ketama", "pingora-ketama", 2),
+        ("consistent_hash_ring", "consistent_hash_ring", 3),
+        ("anchorhash", "anchorhash", 4),
+        ("jumphash", "jumphash", 5),
+    ];
+    let series = drawn.map(|(measured, name, colour)| {
+        let points = sizes.iter().filter_map(|(nodes, all)| {
+            let one = all.iter().find(|one| one.name == measured)?;
+            Some((f64::from(*nodes), one.median()))
+        });
+        Series { name: name.to_owned(), colour, points: points.collect() }
+    });
+    Plot::new(
+        "shard-ring-lookup.svg",
+        "What a lookup costs as the ring grows",
+        "keys of 16 bytes, 100 points a node where there are points; medians, both axes logarithmic, lower is better",
+        &Lines { across: "nodes", up: "nanoseconds", series: series.into() },
+    )
 }
 
 /// One round asks for all keys, some times.
@@ -53,7 +81,7 @@ fn lookups(
     count: u32,
     keys: &[Key],
     rows: &mut Vec<Row>,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<Vec<timing::Measured>, Box<dyn Error>> {
     let nodes = || (0..count).map(|at| (format!("node{at}"), at));
     let addresses = || (0..count).map(|at| SocketAddr::from((at.to_be_bytes(), 6379)));
     let native = Ring::with_nodes(Profile::native(), nodes())?;
@@ -100,7 +128,7 @@ fn lookups(
     for peer in &measured[5..] {
         rows.push(compare(&format!("ring {count}: lookup"), native, peer, bar(Bar::AtMost(1.0))));
     }
-    Ok(())
+    Ok(measured)
 }
 
 fn changes(settings: Settings, rows: &mut Vec<Row>) -> Result<(), Box<dyn Error>> {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Measured;
 use crate::arguments::Settings;
 use crate::peers::{OURS, OURS_BORROWING, PEERS, Peer};
+use crate::plot::{Plot, Span, Spans};
 use crate::report::{Bar, Mark, Row, columns, number};
 use crate::timing::median_duration;
 
@@ -19,7 +20,29 @@ pub(super) fn run(scenario: &'static str, settings: Settings) -> Result<Measured
     let rounds = measure(scenario, settings);
     let outcomes: Vec<Outcome> = rounds.iter().filter_map(|(_, rounds)| sum_up(rounds)).collect();
     let rows = promises(scenario).into_iter().map(|promise| promise.row(&rounds)).collect();
-    Ok(Measured { rows, outcomes })
+    let plots = plot(scenario, &outcomes).into_iter().collect();
+    Ok(Measured { rows, outcomes, plots })
+}
+
+/// What a stampede does to those who are in it.
+fn plot(scenario: &str, outcomes: &[Outcome]) -> Option<Plot> {
+    if scenario != "one_expired_key" {
+        return None;
+    }
+    let nanos = |time: Duration| time.as_nanos() as f64;
+    let span = |outcome: &Outcome| Span {
+        name: outcome.cache.clone(),
+        is_ours: [OURS, OURS_BORROWING].contains(&&*outcome.cache),
+        p50: nanos(outcome.p50),
+        p99: nanos(outcome.p99),
+        max: nanos(outcome.max),
+    };
+    Some(Plot::new(
+        "stampede-latency.svg",
+        "How long 1,000 callers wait when a value expires",
+        "all ask at once for one expired key, and creating the next value takes 50 ms; logarithmic, left is better",
+        &Spans { spans: outcomes.iter().map(span).collect() },
+    ))
 }
 
 /// The outcomes of each contender, round by round; the contenders take turns.
