@@ -65,6 +65,7 @@ mod tests {
                     .map(|name| Dependency {
                         name: name.trim_matches(['(', ')']).to_owned(),
                         dev: name.starts_with('('),
+                        requirement: "^0.1.0".to_owned(),
                     })
                     .collect();
                 Package { name: name.to_owned(), dependencies, ..Package::default() }

@@ -33,6 +33,11 @@ const EXTRAS: &[Extra] = &[
         how: How::Wheels { file: "libraries.txt" },
     },
     Extra {
+        name: "libmemcached",
+        used_by: &["dogpile-memcached"],
+        how: How::Wheels { file: "libmemcached.txt" },
+    },
+    Extra {
         name: "newer servers",
         used_by: &["dogpile-redis"],
         how: How::Wheels { file: "servers.txt" },

@@ -3,12 +3,14 @@
 #![expect(clippy::print_stdout, reason = "this is a program for a terminal")]
 
 mod arrows;
+mod book;
 mod deny;
 mod extras;
 mod features;
 mod machine;
 mod msrv;
 mod package;
+mod release;
 mod servers;
 mod shell;
 mod steps;
@@ -63,13 +65,25 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "doc",
         arguments: "",
-        help: "Build the API documentation with warnings denied, and say where to open it",
+        help: "Build the API documentation and the book, and say where they are (installs mdBook: minutes)",
         run: tools::doc,
+    },
+    Command {
+        name: "picture",
+        arguments: "",
+        help: "Draw the pictures of the README and the story anew, from runs of today (minutes)",
+        run: tools::picture,
+    },
+    Command {
+        name: "release",
+        arguments: "--dry-run [--only STEP]",
+        help: "Check that the crates could be published: versions, changelogs, documentation, packages",
+        run: release::run,
     },
     Command {
         name: "demo",
         arguments: "[ARGUMENTS]",
-        help: "Run dogpile-cache's quickstart example, the one demonstration there is so far",
+        help: "Run a web shop that uses every crate, with a dashboard (`demo --help` lists the arguments)",
         run: tools::demo,
     },
 ];
@@ -144,6 +158,9 @@ mod tests {
             &["test", "--only", "nothing"],
             &["doc", "--open"],
             &["deny", "everything"],
+            &["picture", "1000"],
+            &["release"],
+            &["release", "--dry-run", "--only", "nothing"],
         ] {
             let what = usage(wrong);
             assert!(!what.is_empty() && !what.contains('\n'), "{wrong:?}: {what}");

@@ -40,8 +40,9 @@ struct Report {
     result: Result<Outcome>,
 }
 
-/// Runs the steps, all of them even if one fails, and prints the table. Whether all passed.
-pub(crate) fn run(steps: &[&Step], gate: &mut Gate<'_>) -> bool {
+/// Runs the steps, all of them even if one fails, and prints the table. Whether all passed. `only` is
+/// the command that runs the step whose name follows.
+pub(crate) fn run(steps: &[&Step], gate: &mut Gate<'_>, only: &str) -> bool {
     let started = Instant::now();
     let mut reports = Vec::new();
     for step in steps {
@@ -64,7 +65,7 @@ pub(crate) fn run(steps: &[&Step], gate: &mut Gate<'_>) -> bool {
         println!("\nEach failed step alone:");
     }
     for report in &failed {
-        println!("  cargo xtask test --only {}", report.name);
+        println!("  {only} {}", report.name);
     }
     println!("\n{} passed, {} failed", gate.tests.passed, gate.tests.failed);
     failed.is_empty() && gate.tests.failed == 0
@@ -104,7 +105,7 @@ mod tests {
     fn all_pass(steps: &[&Step]) -> bool {
         let workspace = Workspace { root: "".into(), target: "".into(), crates: Vec::new() };
         let mut gate = Gate { workspace: &workspace, quick: false, tests: Tally::default() };
-        run(steps, &mut gate)
+        run(steps, &mut gate, "again")
     }
 
     #[test]

@@ -109,7 +109,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<Ending> {
     };
     let workspace = Workspace::load()?;
     let mut gate = Gate { workspace: &workspace, quick, tests: shell::Tally::default() };
-    Ok(if steps::run(&steps, &mut gate) { Ending::Done } else { Ending::Failed })
+    Ok(if steps::run(&steps, &mut gate, "cargo xtask test --only") {
+        Ending::Done
+    } else {
+        Ending::Failed
+    })
 }
 
 fn help() -> String {

@@ -1,5 +1,7 @@
 //! Cheap checks of what no compiler sees: files that must exist, sizes, facts stated twice.
 
+mod book;
+mod links;
 mod manifest;
 mod prose;
 mod source;
@@ -28,17 +30,21 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
     for package in &workspace.crates {
         manifest::check(&workspace.root, package, &mut findings)?;
     }
-    for file in files(&workspace.root)? {
+    let files = files(&workspace.root)?;
+    for file in &files {
         // Deleted, and not yet committed.
-        let Ok(text) = fs::read_to_string(workspace.root.join(&file)) else { continue };
+        let Ok(text) = fs::read_to_string(workspace.root.join(file)) else { continue };
         if file.ends_with(".rs") {
-            source::check(&file, &text, &mut findings);
+            source::check(file, &text, &mut findings);
         }
         if file.ends_with(".md") {
-            prose::check(workspace, &file, &text, &mut findings);
+            prose::check(workspace, file, &text, &mut findings);
+            links::check(&workspace.root, file, &text, &mut findings);
         }
-        source::check_paths(&file, &text, &mut findings);
+        source::check_paths(file, &text, &mut findings);
     }
+    let summary = fs::read_to_string(workspace.root.join("docs/SUMMARY.md")).unwrap_or_default();
+    book::check(&files, &summary, &mut findings);
     if !shell::read(git(&workspace.root).args(["status", "--short", "--", "Cargo.lock"]))?
         .is_empty()
     {

@@ -1,9 +1,9 @@
-//! The commands that only start something: `bench`, `doc`, `demo`.
+//! The commands that only start something: `bench`, `doc`, `demo`, `picture`.
 
 use anyhow::Result;
 
 use crate::workspace::Workspace;
-use crate::{Ending, no_arguments, shell};
+use crate::{Ending, book, no_arguments, shell};
 
 /// The package of the measurements: a workspace of its own, because what we are measured against
 /// needs a newer compiler than we do.
@@ -29,23 +29,43 @@ pub(crate) fn doc(arguments: &[String]) -> Result<Ending> {
     }
     let workspace = Workspace::load()?;
     build_docs(&workspace)?;
-    println!("\nOpen {}", workspace.target.join("doc/dogpile_cache/index.html").display());
+    let book = book::build(&workspace)?;
+    println!("\nThe book: {}", book.display());
+    println!("The API:  {}", workspace.target.join("doc/dogpile_cache/index.html").display());
+    Ok(Ending::Done)
+}
+
+/// `cargo xtask picture`.
+pub(crate) fn picture(arguments: &[String]) -> Result<Ending> {
+    if let Some(usage) = no_arguments("picture", arguments) {
+        return Ok(usage);
+    }
+    let workspace = Workspace::load()?;
+    let docs = workspace.root.join("docs");
+    let draw = |example: &[&str], picture: &str| {
+        let run = ["run", "--release", "--package", "tests", "--example"];
+        let mut command = shell::cargo(&workspace.root, &[&run, example].concat());
+        shell::run(command.arg(docs.join(picture)))
+    };
+    draw(&["stampede", "--", "1000"], "stampede.svg")?;
+    draw(&["story", "--", "--chart"], "story.svg")?;
     Ok(Ending::Done)
 }
 
 /// `cargo xtask demo`.
 pub(crate) fn demo(arguments: &[String]) -> Result<Ending> {
     let workspace = Workspace::load()?;
-    let quickstart = ["run", "--release", "--package", "dogpile-cache", "--example", "quickstart"];
-    let mut command = shell::cargo(&workspace.root, &quickstart);
+    let mut command =
+        shell::cargo(&workspace.root, &["run", "--release", "--package", "dogpile-demo"]);
     command.arg("--").args(arguments);
     shell::run_for_code(&mut command).map(Ending::Code)
 }
 
 /// The API documentation of the published crates.
 pub(crate) fn build_docs(workspace: &Workspace) -> Result<()> {
-    let arguments = ["doc", "--workspace", "--exclude", "tests", "--exclude", "xtask"];
-    let mut command = shell::cargo(&workspace.root, &arguments);
-    command.args(["--no-deps", "--all-features"]);
+    let mut command = shell::cargo(&workspace.root, &["doc", "--no-deps", "--all-features"]);
+    for package in &workspace.crates {
+        command.args(["--package", &package.name]);
+    }
     shell::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }

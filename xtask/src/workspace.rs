@@ -29,6 +29,14 @@ pub(crate) struct Package {
     pub(crate) categories: Vec<String>,
     pub(crate) features: Vec<String>,
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) docs_rs: DocsRs,
+}
+
+/// How the documentation of a crate is built where it is published.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DocsRs {
+    pub(crate) all_features: bool,
+    pub(crate) rustdoc_args: Vec<String>,
 }
 
 /// One dependency of a crate.
@@ -36,6 +44,8 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) dev: bool,
+    /// Which versions it may be; `*` where only its path is named, which is not published.
+    pub(crate) requirement: String,
 }
 
 impl Workspace {
@@ -93,8 +103,13 @@ impl Package {
                 .map(|dependency| Dependency {
                     name: text(&dependency["name"]),
                     dev: dependency["kind"] == "dev",
+                    requirement: text(&dependency["req"]),
                 })
                 .collect(),
+            docs_rs: DocsRs {
+                all_features: package["metadata"]["docs"]["rs"]["all-features"] == true,
+                rustdoc_args: texts(&package["metadata"]["docs"]["rs"]["rustdoc-args"]),
+            },
         }
     }
 }

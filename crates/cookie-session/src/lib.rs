@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod __private;
@@ -8,12 +9,14 @@ pub mod actix;
 mod answer;
 #[cfg(feature = "axum")]
 mod axum;
+mod content;
 mod cookie;
 mod csrf;
 mod error;
 mod flash;
 pub mod generation;
 mod header;
+mod hex;
 mod key;
 mod lifetime;
 mod load;

@@ -1,4 +1,4 @@
-//! Facts in prose that the manifests state too, and links that lead nowhere.
+//! Facts in prose that the manifests state too.
 
 use super::Findings;
 use crate::workspace::Workspace;
@@ -14,15 +14,6 @@ pub(super) fn check(workspace: &Workspace, file: &str, text: &str, findings: &mu
     if matches!(file, "README.md" | "CHANGELOG.md") {
         let crates = workspace.crates.iter().map(|package| package.name.as_str());
         wrong.extend(unlisted(text, crates));
-    }
-    // What a crate's page links to is resolved by the registry, not by the file system.
-    if !file.starts_with("crates/") {
-        let folder = workspace.root.join(file);
-        wrong.extend(
-            local_links(text)
-                .filter(|link| folder.parent().is_none_or(|folder| !folder.join(link).exists()))
-                .map(|link| format!("links to {link}, which is not there")),
-        );
     }
     findings.wrong.extend(wrong.into_iter().map(|what| format!("{file}: {what}")));
 }
@@ -67,15 +58,6 @@ fn wrong_version(text: &str, name: &str, version: &str) -> Vec<String> {
         .collect()
 }
 
-/// The targets of links to files, without their anchors.
-fn local_links(text: &str) -> impl Iterator<Item = &str> {
-    text.split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split_once(')'))
-        .map(|(link, _)| link.split('#').next().unwrap_or_default())
-        .filter(|link| !link.is_empty() && !link.contains(':'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,11 +80,5 @@ mod tests {
     fn every_crate_is_listed() {
         let text = "[a](crates/a) [b](crates/b/CHANGELOG.md) [cc](crates/cc)";
         assert_eq!(unlisted(text, ["a", "b", "c"].into_iter()), ["does not list c"]);
-    }
-
-    #[test]
-    fn links_to_files_are_found() {
-        let text = "[a](b.md) [c](https://example.org/) [d](#here) ![e](img/f.png#g)";
-        assert_eq!(local_links(text).collect::<Vec<_>>(), ["b.md", "img/f.png"]);
     }
 }

@@ -21,6 +21,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// `None`, and a line that says why, on a machine without one.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_sized(800, 700)
+    }
+
+    /// The same, with a window of this width and height.
+    pub(crate) fn start_sized(width: u32, height: u32) -> Option<Self> {
         let spawned = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -39,11 +44,12 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let address = format!("127.0.0.1:{}", port.unwrap());
         let mut browser = Self { driver, address, session: String::new(), profile };
-        browser.open();
+        browser.open(width, height);
         Some(browser)
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, width: u32, height: u32) {
+        let size = format!("--window-size={width},{height}");
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments = [
             "--headless",
@@ -55,7 +61,7 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            "--window-size=800,700",
+            &size,
             &profile,
         ];
         let wanted = json!({ "capabilities": { "alwaysMatch": {
@@ -89,10 +95,14 @@ impl Browser {
         self.post(&format!("/element/{}/value", self.find(selector)), &json!({ "text": text }));
     }
 
+    pub(crate) fn click(&self, selector: &str) {
+        self.post(&format!("/element/{}/click", self.find(selector)), &json!({}));
+    }
+
     /// Clicks on what leads to another page, and waits for that.
     pub(crate) fn follow(&self, selector: &str) {
         self.run("window.isBefore = true");
-        self.post(&format!("/element/{}/click", self.find(selector)), &json!({}));
+        self.click(selector);
         let is_there = "return !window.isBefore && document.readyState === 'complete'";
         let deadline = Instant::now() + PATIENCE;
         while self.try_run(is_there) != Ok(Value::Bool(true)) {

@@ -63,6 +63,8 @@ struct Folder {
 /// How long to try for the guard of a table, which is held for microseconds: longer means that its
 /// holder was stopped in the middle of it.
 const GUARD_WAIT: Duration = Duration::from_secs(2);
+/// And how often: on a machine that is too busy, long is soon over, and means nothing.
+const GUARD_TRIES: u32 = 200;
 
 impl FileLock {
     /// The lock kept in a folder, which is made if it is not there.
@@ -100,11 +102,12 @@ impl FileLock {
         stripe: Stripe,
         change: impl FnOnce(&mut Holds) -> T,
     ) -> Result<T> {
-        let started = Instant::now();
+        let (started, mut tries) = (Instant::now(), 0);
         let mut guard = loop {
+            tries += 1;
             match stripe.try_guard() {
                 Ok(Some(guard)) => break guard,
-                Ok(None) if started.elapsed() > GUARD_WAIT => {
+                Ok(None) if started.elapsed() > GUARD_WAIT && tries > GUARD_TRIES => {
                     let what = format!(
                         "the lock table {} is held by a process that does not go on",
                         stripe.display()

@@ -3,6 +3,9 @@
 mod alloc;
 mod file;
 mod hit;
+mod memcached;
+mod memcached_processes;
+mod one_key;
 pub(crate) mod processes;
 mod redis;
 mod redis_memory;
@@ -73,5 +76,7 @@ pub(crate) const LINES: &[Line] = lines! {
     "redis" "hits and groups on Redis, against the bare client" redis::run;
     "redis-memory" "what a value takes on Redis, by how it is kept" redis_memory::run;
     "redis-processes" "4 processes on one key of Redis" redis_processes::run;
+    "memcached" "hits and many keys on memcached, against memcache-async" memcached::run;
+    "memcached-processes" "4 processes on one key of memcached" memcached_processes::run;
     "recursion" "a creator asks for its own key" |s| torture::run("recursion", s);
 };

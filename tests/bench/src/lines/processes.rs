@@ -85,10 +85,12 @@ fn ask_all(workers: &mut [Worker], key: &str) -> Result<(), Box<dyn Error>> {
 
 /// What each of the processes does.
 pub(crate) fn process(arguments: &[String]) -> Result<(), Box<dyn Error>> {
-    if let [role, rest @ ..] = arguments
-        && role == "redis"
-    {
-        return super::redis_processes::process(rest);
+    match arguments {
+        [role, rest @ ..] if role == "memcached" => {
+            return super::memcached_processes::process(rest);
+        }
+        [role, rest @ ..] if role == "redis" => return super::redis_processes::process(rest),
+        _ => {}
     }
     let folder = Path::new(arguments.first().ok_or("no folder")?).to_owned();
     let runtime =

@@ -1,0 +1,249 @@
+//! Taking turns: one item is both the value and the lease. `docs/decisions/leases.md` has the commands
+//! and why they are these.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dogpile_core::{Age, Answer, Entry, ErrorKind, Result};
+
+use super::{Question, Token};
+use crate::backend::{give_back, runs};
+use crate::expiry::{lease, stale};
+use crate::memcached::Memcached;
+use crate::meta::{Command, Connection, Marks, Reply, Status};
+use crate::server::{Resend, Server};
+use crate::stats::add;
+use crate::value::{Found, Packed};
+
+/// How often a key is asked for that changes under the asker's hands.
+const ROUNDS: usize = 8;
+
+/// What an answer of the server means to one who asked.
+enum Judged {
+    Answered(Answer<Bytes>),
+    /// What is there is not fresh, and nobody's turn.
+    Free(Free),
+}
+
+/// An item that the asker may take its turn on, by this `cas`.
+struct Free {
+    cas: u64,
+    stale: Option<Packed>,
+}
+
+/// An asker on its way to a turn.
+struct Wanted<'a> {
+    at: usize,
+    question: Question<'a>,
+    free: Free,
+}
+
+impl Memcached {
+    /// The entry or the turn: one round trip, and one more to take the turn on a stale entry.
+    pub(super) async fn ask(
+        &self,
+        server: &Arc<Server>,
+        connection: Arc<Connection>,
+        question: Question<'_>,
+    ) -> Result<Answer<Bytes>> {
+        let asked = Arc::clone(&connection);
+        let (reply, epoch) = server.one(connection, &question.command(), Resend::May).await?;
+        let free = match self.judge(server, &asked, question, reply, epoch).await? {
+            Judged::Answered(answer) => return Ok(answer),
+            Judged::Free(free) => free,
+        };
+        let mut answers = vec![None];
+        self.take_turns(server, asked, vec![Wanted { at: 0, question, free }], &mut answers)
+            .await?;
+        Ok(answers.pop().flatten().unwrap_or(Answer::Busy { stale: None }))
+    }
+
+    /// The same for many keys of one server, in as many round trips.
+    pub(super) async fn ask_many(
+        &self,
+        server: &Arc<Server>,
+        connection: Arc<Connection>,
+        questions: &[Question<'_>],
+    ) -> Result<Vec<Answer<Bytes>>> {
+        let mut answers = vec![None; questions.len()];
+        let all = questions.iter().copied().enumerate().collect();
+        let wanted = self.ask_again(server, &connection, all, &mut answers).await?;
+        self.take_turns(server, connection, wanted, &mut answers).await?;
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or(Answer::Busy { stale: None }))
+            .collect())
+    }
+
+    /// Asks, and answers who has still to take a turn.
+    async fn ask_again<'q>(
+        &self,
+        server: &Arc<Server>,
+        connection: &Arc<Connection>,
+        questions: Vec<(usize, Question<'q>)>,
+        answers: &mut [Option<Answer<Bytes>>],
+    ) -> Result<Vec<Wanted<'q>>> {
+        let commands: Vec<_> = questions.iter().map(|(_, question)| question.command()).collect();
+        let (replies, epoch) = server.all(Arc::clone(connection), &commands, Resend::May).await?;
+        let mut wanted = Vec::new();
+        for ((at, question), reply) in questions.into_iter().zip(replies) {
+            let reply = server.checked(reply)?;
+            match self.judge(server, connection, question, reply, epoch).await? {
+                Judged::Answered(answer) => answers[at] = Some(answer),
+                Judged::Free(free) => wanted.push(Wanted { at, question, free }),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Takes turns on items that are nobody's. Of all who try, the server lets one.
+    async fn take_turns(
+        &self,
+        server: &Arc<Server>,
+        connection: Arc<Connection>,
+        mut wanted: Vec<Wanted<'_>>,
+        answers: &mut [Option<Answer<Bytes>>],
+    ) -> Result<()> {
+        for _ in 0..ROUNDS {
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            let commands: Vec<_> = wanted.iter().flat_map(Wanted::commands).collect();
+            let (replies, epoch) =
+                server.all(Arc::clone(&connection), &commands, Resend::May).await?;
+            let mut again = Vec::new();
+            for (wanted, replies) in wanted.into_iter().zip(replies.chunks(2)) {
+                let [marked, won] = replies else { continue };
+                let marks = match (marked.status, won.status) {
+                    (Status::Done | Status::Exists | Status::NotFound, Status::Done) => won.marks,
+                    (Status::Done | Status::Exists | Status::NotFound, _) => {
+                        return Err(server.odd("mg", won));
+                    }
+                    _ => return Err(server.odd("md", marked)),
+                };
+                let Wanted { at, question, free } = wanted;
+                let answer = self.taken(server, question, free, marks, epoch).await?;
+                match answer {
+                    Some(answer) => answers[at] = Some(answer),
+                    // It was changed meanwhile.
+                    None => again.push((at, question)),
+                }
+            }
+            if again.is_empty() {
+                return Ok(());
+            }
+            wanted = self.ask_again(server, &connection, again, answers).await?;
+        }
+        Ok(())
+    }
+
+    /// What came of an attempt to take a turn; none if the item has to be looked at again.
+    async fn taken(
+        &self,
+        server: &Arc<Server>,
+        question: Question<'_>,
+        free: Free,
+        marks: Marks,
+        epoch: u32,
+    ) -> Result<Option<Answer<Bytes>>> {
+        let turn = |stale| Token { epoch, stale, cas: marks.cas }.lease();
+        Ok(match (marks.won, marks.taken) {
+            (true, _) if runs(&marks) => Some(Answer::Create {
+                lease: turn(true),
+                stale: self.stale(server, free.stale).await?,
+            }),
+            // It was deleted meanwhile, and is a missing one now.
+            (true, _) if !marks.stale => Some(Answer::Create { lease: turn(false), stale: None }),
+            (_, true) if runs(&marks) => {
+                Some(Answer::Busy { stale: self.stale(server, free.stale).await? })
+            }
+            (_, true) if !marks.stale => {
+                self.watches.saw(question.name, marks.cas, None, question.ask.lease_for, marks.ttl);
+                Some(Answer::Busy { stale: None })
+            }
+            _ => None,
+        })
+    }
+
+    async fn judge(
+        &self,
+        server: &Arc<Server>,
+        connection: &Connection,
+        question: Question<'_>,
+        reply: Reply,
+        epoch: u32,
+    ) -> Result<Judged> {
+        if reply.status != Status::Value {
+            return Err(server.odd("mg with a lease", &reply));
+        }
+        let marks = reply.marks;
+        let turn = |stale| Token { epoch, stale, cas: marks.cas }.lease();
+        let (age, packed) = match self.settings.values.found(marks.flags, reply.value) {
+            // A turn that was marked stale has no end of its own any more.
+            Found::Turn(_) if marks.stale => (Age::Dead, None),
+            Found::Turn(_) if marks.won => {
+                let create = Answer::Create { lease: turn(false), stale: None };
+                return Ok(Judged::Answered(create));
+            }
+            Found::Turn(record) if marks.taken || record.is_some() => {
+                let Question { name, ask } = question;
+                self.watches.saw(name, marks.cas, record, ask.lease_for, marks.ttl);
+                return Ok(Judged::Answered(Answer::Busy { stale: None }));
+            }
+            Found::Turn(_) => (Age::Dead, None),
+            Found::Foreign(_) => {
+                add(&server.counts.foreign_items, 1);
+                (Age::Dead, None)
+            }
+            Found::Entry(packed) => (question.ask.freshness.age(&packed.stamps), Some(packed)),
+        };
+        if let (Age::Fresh, Some(packed)) = (age, &packed)
+            // Somebody called it stale whatever its stamps say.
+            && (!marks.stale || runs(&marks))
+            && let Some(entry) = self.stale(server, Some(packed.clone())).await?
+        {
+            give_back(connection, question.name, &marks);
+            return Ok(Judged::Answered(Answer::Fresh(entry)));
+        }
+        let packed = packed.filter(|_| age != Age::Dead);
+        if !runs(&marks) {
+            return Ok(Judged::Free(Free { cas: marks.cas, stale: packed }));
+        }
+        let stale = self.stale(server, packed).await?;
+        Ok(Judged::Answered(match marks.won {
+            true => Answer::Create { lease: turn(true), stale },
+            false => Answer::Busy { stale },
+        }))
+    }
+
+    /// The entry to serve meanwhile. One that cannot be read is none.
+    async fn stale(
+        &self,
+        server: &Arc<Server>,
+        packed: Option<Packed>,
+    ) -> Result<Option<Entry<Bytes>>> {
+        let Some(packed) = packed else { return Ok(None) };
+        match self.open(server, packed).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                add(&server.counts.foreign_items, 1);
+                Ok(None)
+            }
+            opened => opened,
+        }
+    }
+}
+
+impl Question<'_> {
+    fn command(&self) -> Command<'_> {
+        Command::Lease { name: self.name, seconds: lease(self.ask.lease_for) }
+    }
+}
+
+impl Wanted<'_> {
+    fn commands(&self) -> [Command<'_>; 2] {
+        let Question { name, ask } = self.question;
+        let seconds = lease(ask.lease_for);
+        let mark = Command::MarkStale { name, ttl: stale(seconds), cas: Some(self.free.cas) };
+        [mark, Command::Win { name, seconds }]
+    }
+}

@@ -1,0 +1,12 @@
+//! The meta protocol: <https://github.com/memcached/memcached/blob/master/doc/protocol.txt>.
+
+mod connection;
+mod driver;
+#[cfg(test)]
+mod model;
+mod reply;
+mod request;
+
+pub(crate) use self::connection::{Connection, Failure};
+pub(crate) use self::reply::{Malformed, Marks, Parser, Reply, Status};
+pub(crate) use self::request::{Command, Mode, Outgoing};

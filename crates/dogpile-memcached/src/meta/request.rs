@@ -1,0 +1,263 @@
+//! Commands as bytes.
+
+use std::collections::VecDeque;
+use std::io::{IoSlice, Write};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::value::Stored;
+
+/// One command. A name is one that [`is_name`](crate::key::is_name): nothing is checked here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Command<'a> {
+    /// `mg k v f`: what is there. Like each `mg`, it takes the win of an item that is marked stale.
+    Get { name: &'a [u8] },
+    /// `mg k v c t f`: what is there, and which item it is.
+    Look { name: &'a [u8] },
+    /// `mg k v c t f N`: what is there, or the turn to create it, for some seconds.
+    Lease { name: &'a [u8], seconds: u32 },
+    /// `mg k c t N`: the turn alone, without what is there.
+    Win { name: &'a [u8], seconds: u32 },
+    /// `mg k c t T`: lets what is there live so many seconds from now.
+    Touch { name: &'a [u8], ttl: u32 },
+    /// `ms k`, and the new `cas` in answer.
+    Set { name: &'a [u8], value: &'a Stored, ttl: u32, mode: Mode },
+    /// `md k`, of this `cas` only if there is one.
+    Delete { name: &'a [u8], cas: Option<u64> },
+    /// `md k I T`: keeps it so many seconds, marked stale, and gives the next asker the win.
+    MarkStale { name: &'a [u8], ttl: u32, cas: Option<u64> },
+    /// `me k`: what the server knows of it. It changes nothing, not even when it was last used.
+    Describe { name: &'a [u8] },
+}
+
+/// When to store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    Always,
+    /// If nothing is there.
+    Add,
+    /// If what is there has this `cas`.
+    Cas(u64),
+}
+
+impl Command<'_> {
+    pub(crate) fn encode(&self, out: &mut Outgoing) {
+        match *self {
+            Self::Get { name } => {
+                out.bytes(b"mg ");
+                out.bytes(name);
+                out.bytes(b" v f\r\n");
+            }
+            Self::Look { name } => out.line(b"mg ", name, format_args!(" v c t f\r\n")),
+            Self::Lease { name, seconds } => {
+                out.line(b"mg ", name, format_args!(" v c t f N{seconds}\r\n"));
+            }
+            Self::Win { name, seconds } => {
+                out.line(b"mg ", name, format_args!(" c t N{seconds}\r\n"));
+            }
+            Self::Touch { name, ttl } => out.line(b"mg ", name, format_args!(" c t T{ttl}\r\n")),
+            Self::Set { name, value, ttl, mode } => {
+                let (length, flags) = (value.len(), value.flags);
+                let start = format_args!(" {length} c T{ttl} F{flags}");
+                match mode {
+                    Mode::Always => out.line(b"ms ", name, format_args!("{start}\r\n")),
+                    Mode::Add => out.line(b"ms ", name, format_args!("{start} ME\r\n")),
+                    Mode::Cas(cas) => out.line(b"ms ", name, format_args!("{start} C{cas}\r\n")),
+                }
+                out.bytes(&value.head);
+                out.shared(&value.body);
+                out.bytes(b"\r\n");
+            }
+            Self::Delete { name, cas: None } => out.line(b"md ", name, format_args!("\r\n")),
+            Self::Delete { name, cas: Some(cas) } => {
+                out.line(b"md ", name, format_args!(" C{cas}\r\n"));
+            }
+            Self::MarkStale { name, ttl, cas: None } => {
+                out.line(b"md ", name, format_args!(" I T{ttl}\r\n"));
+            }
+            Self::MarkStale { name, ttl, cas: Some(cas) } => {
+                out.line(b"md ", name, format_args!(" I T{ttl} C{cas}\r\n"));
+            }
+            Self::Describe { name } => out.line(b"me ", name, format_args!("\r\n")),
+        }
+    }
+}
+
+/// Bytes to be written: small ones copied together, large ones as they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outgoing {
+    /// What comes first.
+    sealed: VecDeque<Bytes>,
+    tail: BytesMut,
+}
+
+/// From this size on a value is not copied.
+const LARGE: usize = 16 * 1024;
+/// How many pieces one write takes.
+const PIECES: usize = 16;
+
+impl Outgoing {
+    fn line(&mut self, verb: &[u8], name: &[u8], rest: std::fmt::Arguments<'_>) {
+        self.bytes(verb);
+        self.bytes(name);
+        // Memory takes whatever is written to it.
+        let _ = (&mut self.tail).writer().write_fmt(rest);
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+    }
+
+    fn shared(&mut self, bytes: &Bytes) {
+        if bytes.len() < LARGE {
+            return self.bytes(bytes);
+        }
+        self.seal();
+        self.sealed.push_back(bytes.clone());
+    }
+
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.sealed.push_back(self.tail.split().freeze());
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sealed.is_empty() && self.tail.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sealed.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
+    }
+
+    /// Takes the first bytes out.
+    pub(crate) fn split_to(&mut self, length: usize) -> Self {
+        let (mut first, mut left) = (Self::default(), length);
+        while let Some(piece) = self.sealed.front_mut()
+            && left > 0
+        {
+            let part = piece.split_to(left.min(piece.len()));
+            left -= part.len();
+            if piece.is_empty() {
+                self.sealed.pop_front();
+            }
+            first.sealed.push_back(part);
+        }
+        first.tail = self.tail.split_to(left.min(self.tail.len()));
+        first
+    }
+
+    /// Has the first pieces written, and forgets what was.
+    pub(crate) fn write_with<E>(
+        &mut self,
+        write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let all = self.sealed.iter().map(|piece| &piece[..]).chain([&self.tail[..]]);
+        let mut count = 0;
+        for (to, piece) in pieces.iter_mut().zip(all.filter(|piece| !piece.is_empty())) {
+            *to = IoSlice::new(piece);
+            count += 1;
+        }
+        let mut written = write(&pieces[..count])?;
+        let all_written = written;
+        while let Some(first) = self.sealed.front_mut()
+            && written > 0
+        {
+            let part = first.len().min(written);
+            first.advance(part);
+            written -= part;
+            if first.is_empty() {
+                self.sealed.pop_front();
+            }
+        }
+        self.tail.advance(written.min(self.tail.len()));
+        if self.is_empty() {
+            // One large request must not keep its memory for good.
+            match self.tail.capacity() > 8 * LARGE {
+                true => self.tail = BytesMut::new(),
+                false => self.tail.clear(),
+            }
+        }
+        Ok(all_written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(commands: &[Command<'_>]) -> String {
+        let mut out = Outgoing::default();
+        commands.iter().for_each(|command| command.encode(&mut out));
+        String::from_utf8(drained(out, 7)).unwrap()
+    }
+
+    /// Writes at most so many bytes at a time.
+    fn drained(mut out: Outgoing, at_most: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !out.is_empty() {
+            let _ = out.write_with(|pieces| {
+                let joined: Vec<u8> =
+                    pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+                let part = joined.len().min(at_most);
+                all.extend_from_slice(&joined[..part]);
+                Ok::<_, ()>(part)
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn commands_as_the_protocol_has_them() {
+        let value = Stored { flags: 7, head: b"h".to_vec(), body: Bytes::from_static(b"ello") };
+        let name = b"k";
+        for (command, bytes) in [
+            (Command::Get { name }, "mg k v f\r\n"),
+            (Command::Look { name }, "mg k v c t f\r\n"),
+            (Command::Lease { name, seconds: 30 }, "mg k v c t f N30\r\n"),
+            (Command::Win { name, seconds: 2 }, "mg k c t N2\r\n"),
+            (Command::Touch { name, ttl: 9 }, "mg k c t T9\r\n"),
+            (
+                Command::Set { name, value: &value, ttl: 60, mode: Mode::Always },
+                "ms k 5 c T60 F7\r\nhello\r\n",
+            ),
+            (
+                Command::Set { name, value: &value, ttl: 0, mode: Mode::Cas(12) },
+                "ms k 5 c T0 F7 C12\r\nhello\r\n",
+            ),
+            (
+                Command::Set { name, value: &value, ttl: 1, mode: Mode::Add },
+                "ms k 5 c T1 F7 ME\r\nhello\r\n",
+            ),
+            (Command::Delete { name, cas: None }, "md k\r\n"),
+            (Command::Delete { name, cas: Some(3) }, "md k C3\r\n"),
+            (Command::MarkStale { name, ttl: 30, cas: None }, "md k I T30\r\n"),
+            (Command::MarkStale { name, ttl: 30, cas: Some(8) }, "md k I T30 C8\r\n"),
+            (Command::Describe { name }, "me k\r\n"),
+        ] {
+            assert_eq!(written(&[command]), bytes);
+        }
+    }
+
+    #[test]
+    fn large_values_are_not_copied_and_stay_in_order() {
+        let large = Bytes::from(vec![b'x'; LARGE]);
+        let value = Stored { flags: 1, head: Vec::new(), body: large.clone() };
+        let set = Command::Set { name: b"k", value: &value, ttl: 0, mode: Mode::Always };
+        let mut out = Outgoing::default();
+        Command::Get { name: b"a" }.encode(&mut out);
+        set.encode(&mut out);
+        Command::Get { name: b"b" }.encode(&mut out);
+        assert_eq!(out.sealed[1].as_ptr(), large.as_ptr());
+
+        let expected =
+            [&b"mg a v f\r\nms k 16384 c T0 F1\r\n"[..], &large, b"\r\nmg b v f\r\n"].concat();
+        assert_eq!(out.len(), expected.len());
+        for at in [5, 10, 40, 10_000, expected.len() - 5, expected.len()] {
+            let mut rest = out.clone();
+            let first = drained(rest.split_to(at), 1_000);
+            assert_eq!((first.as_slice(), drained(rest, 1_000).as_slice()), expected.split_at(at));
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! One server: its connections, how it is, and what it takes.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "classic")]
+use dogpile_core::BoxFuture;
+use dogpile_core::{Error, Result};
+
+use crate::address::Address;
+#[cfg(feature = "classic")]
+use crate::classic::{BoxStream, Classic, Limits, Open};
+use crate::connect::{Connect, Protocol};
+use crate::error::{garbled, told};
+use crate::greeting::{Facts, epoch, greet};
+use crate::meta::{Command, Connection, Failure, Reply, Status};
+use crate::random::random;
+use crate::socket::Socket;
+use crate::stats::{Counts, ServerStats, add, read};
+
+/// A server and the connections to it.
+pub(crate) struct Server {
+    pub(crate) name: Arc<str>,
+    address: Address,
+    options: Connect,
+    lanes: Box<[Lane]>,
+    health: Mutex<Health>,
+    facts: RwLock<Option<Facts>>,
+    pub(crate) counts: Counts,
+    #[cfg(feature = "classic")]
+    classic: RwLock<Option<Arc<Classic>>>,
+}
+
+/// A place for a connection.
+#[derive(Default)]
+struct Lane {
+    connection: RwLock<Option<Arc<Connection>>>,
+    /// Held by whoever connects; the others wait for its connection.
+    opening: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Health {
+    /// Attempts to connect that failed, one after the other.
+    failures: u32,
+    /// Why the last one did, and until when nobody tries again.
+    resting: Option<(Instant, Error)>,
+}
+
+/// What commands travel through.
+pub(crate) enum Line {
+    Meta(Arc<Connection>),
+    #[cfg(feature = "classic")]
+    Classic(Arc<Classic>),
+}
+
+/// Whether a command may be sent again that was perhaps carried out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Resend {
+    /// Carried out twice, it is as if carried out once.
+    May,
+    MayNot,
+}
+
+/// How many classic connections there may be for each of the others, because they carry one call at a
+/// time.
+#[cfg(feature = "classic")]
+const CLASSIC_CONNECTIONS: usize = 8;
+/// What a server keeps in one item if it does not say.
+const USUAL_LIMIT: usize = 1 << 20;
+/// The most bytes that a server takes for an item besides its name and its value.
+const OVERHEAD: usize = 80;
+
+impl Server {
+    pub(crate) fn new(name: Option<&str>, address: Address, options: Connect) -> Result<Arc<Self>> {
+        options.check(&address)?;
+        let name = name.map_or_else(|| address.to_string(), str::to_owned).into();
+        let lanes = (0..options.connections).map(|_| Lane::default()).collect();
+        Ok(Arc::new(Self {
+            name,
+            address,
+            options,
+            lanes,
+            health: Mutex::default(),
+            facts: RwLock::default(),
+            counts: Counts::default(),
+            #[cfg(feature = "classic")]
+            classic: RwLock::default(),
+        }))
+    }
+
+    /// A way to the server, made if there is none.
+    pub(crate) async fn line(self: &Arc<Self>) -> Result<Line> {
+        let (free, least) = self.look();
+        match (least, free) {
+            (Some(connection), Some(free)) if connection.load() > 0 => {
+                // All are busy: the next caller will find one more.
+                if self.lanes[free].opening.try_lock().is_ok() && self.is_well() {
+                    let server = Arc::clone(self);
+                    tokio::spawn(async move { server.open(free).await.map(drop) });
+                }
+                Ok(Line::Meta(connection))
+            }
+            (Some(connection), _) => Ok(Line::Meta(connection)),
+            (None, free) => {
+                #[cfg(feature = "classic")]
+                if let Some(classic) = self.present_classic() {
+                    return Ok(Line::Classic(classic));
+                }
+                self.open(free.unwrap_or(0)).await
+            }
+        }
+    }
+
+    /// A place without a connection, and the connection for which the fewest callers wait.
+    fn look(&self) -> (Option<usize>, Option<Arc<Connection>>) {
+        let (mut free, mut least) = (None, None::<(usize, Arc<Connection>)>);
+        for (at, lane) in self.lanes.iter().enumerate() {
+            match lane.present() {
+                Some(connection) => {
+                    let load = connection.load();
+                    if load == 0 {
+                        return (None, Some(connection));
+                    }
+                    if least.as_ref().is_none_or(|(least, _)| load < *least) {
+                        least = Some((load, connection));
+                    }
+                }
+                None => free = free.or(Some(at)),
+            }
+        }
+        (free, least.map(|(_, connection)| connection))
+    }
+
+    async fn open(&self, at: usize) -> Result<Line> {
+        self.rested()?;
+        let lane = &self.lanes[at];
+        let _opening = match self.is_well() {
+            true => lane.opening.lock().await,
+            // Somebody is trying whether it is back, and nobody else waits for that.
+            false => match (lane.opening.try_lock(), self.last_error()) {
+                (Ok(opening), _) => opening,
+                (Err(_), Some(error)) => return Err(error),
+                (Err(_), None) => lane.opening.lock().await,
+            },
+        };
+        if let Some(connection) = lane.present() {
+            return Ok(Line::Meta(connection));
+        }
+        #[cfg(feature = "classic")]
+        if let Some(classic) = self.present_classic() {
+            return Ok(Line::Classic(classic));
+        }
+        self.rested()?;
+        match self.opened(lane).await {
+            Ok(line) => {
+                *lock(&self.health) = Health::default();
+                add(&self.counts.connects, 1);
+                Ok(line)
+            }
+            Err(error) => {
+                add(&self.counts.failed_connects, 1);
+                self.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn opened(&self, lane: &Lane) -> Result<Line> {
+        let mut socket = Socket::open(&self.address, &self.options).await?;
+        let facts = greet(&mut socket, &self.name, &self.options).await?;
+        tracing::debug!(server = &*self.name, ?facts, "connected to memcached");
+        // A server that does not tell its lives apart gets a new one with every connection.
+        let epoch = facts.epoch.unwrap_or_else(|| epoch(&random().to_be_bytes()));
+        let protocol = facts.protocol;
+        *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+        match protocol {
+            Protocol::Meta => {
+                let limit = self.item_limit();
+                let allowed = self.options.response_timeout;
+                let name = Arc::clone(&self.name);
+                let connection = Arc::new(Connection::start(socket, name, epoch, allowed, limit));
+                let mut present = lane.connection.write().unwrap_or_else(PoisonError::into_inner);
+                *present = Some(Arc::clone(&connection));
+                Ok(Line::Meta(connection))
+            }
+            #[cfg(feature = "classic")]
+            Protocol::Classic if self.address.is_tls() => Err(crate::error::refused(format!(
+                "{} is spoken to by TLS, and by TLS only the meta protocol is spoken, which came with \
+                 1.6.10",
+                self.name
+            ))),
+            #[cfg(feature = "classic")]
+            Protocol::Classic => {
+                let limits = Limits {
+                    connections: CLASSIC_CONNECTIONS * self.options.connections,
+                    item: self.room(b""),
+                    response_timeout: self.options.response_timeout,
+                };
+                let opener = Opener {
+                    name: Arc::clone(&self.name),
+                    address: self.address.clone(),
+                    options: self.options.clone(),
+                };
+                let classic = Arc::new(Classic::new(opener, limits));
+                let mut present = self.classic.write().unwrap_or_else(PoisonError::into_inner);
+                Ok(Line::Classic(Arc::clone(present.insert(classic))))
+            }
+            #[cfg(not(feature = "classic"))]
+            Protocol::Classic => Err(crate::error::refused(format!(
+                "{} is older than 1.6.10 and has no meta commands: build with the feature `classic`",
+                self.name
+            ))),
+        }
+    }
+
+    /// The reply to one command, and in which life of the server it was given.
+    pub(crate) async fn one(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        command: &Command<'_>,
+        resend: Resend,
+    ) -> Result<(Reply, u32)> {
+        add(&self.counts.round_trips, 1);
+        match connection.one(command).await {
+            Ok(reply) => Ok((self.checked(reply)?, connection.epoch)),
+            Err(failure) => {
+                let connection = self.instead(failure, resend).await?;
+                let reply =
+                    connection.one(command).await.map_err(|failure| self.failure(failure))?;
+                Ok((self.checked(reply)?, connection.epoch))
+            }
+        }
+    }
+
+    /// The replies to many commands, in one packet.
+    pub(crate) async fn all(
+        self: &Arc<Self>,
+        connection: Arc<Connection>,
+        commands: &[Command<'_>],
+        resend: Resend,
+    ) -> Result<(Vec<Reply>, u32)> {
+        add(&self.counts.round_trips, 1);
+        match connection.all(commands).await {
+            Ok(replies) => Ok((replies, connection.epoch)),
+            Err(failure) => {
+                let connection = self.instead(failure, resend).await?;
+                let replies =
+                    connection.all(commands).await.map_err(|failure| self.failure(failure))?;
+                Ok((replies, connection.epoch))
+            }
+        }
+    }
+
+    /// Another connection, if the one that failed was closed before it could be used.
+    async fn instead(
+        self: &Arc<Self>,
+        failure: Failure,
+        resend: Resend,
+    ) -> Result<Arc<Connection>> {
+        if !failure.closed || resend == Resend::MayNot {
+            return Err(self.failure(failure));
+        }
+        add(&self.counts.round_trips, 1);
+        match self.line().await {
+            Ok(Line::Meta(connection)) => Ok(connection),
+            #[cfg(feature = "classic")]
+            Ok(Line::Classic(_)) => Err(self.failure(failure)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn failure(&self, failure: Failure) -> Error {
+        add(&self.counts.failures, 1);
+        failure.error
+    }
+
+    /// The reply, unless the server said that it cannot do what it was asked for.
+    pub(crate) fn checked(&self, reply: Reply) -> Result<Reply> {
+        match reply.status {
+            Status::Failed => Err(told(&self.name, &reply.value)),
+            _ => Ok(reply),
+        }
+    }
+
+    /// The error for a reply that is none to its question. Who can say whose answers the next ones are?
+    pub(crate) fn odd(&self, asked: &str, reply: &Reply) -> Error {
+        let error = match reply.status {
+            Status::Failed => return told(&self.name, &reply.value),
+            status => garbled(&self.name, format!("{status:?} in answer to {asked}")),
+        };
+        for connection in self.lanes.iter().filter_map(Lane::present) {
+            connection.condemn(error.clone());
+        }
+        error
+    }
+
+    #[cfg(feature = "classic")]
+    fn present_classic(&self) -> Option<Arc<Classic>> {
+        self.classic.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_well(&self) -> bool {
+        lock(&self.health).failures == 0
+    }
+
+    fn last_error(&self) -> Option<Error> {
+        lock(&self.health).resting.as_ref().map(|(_, error)| error.clone())
+    }
+
+    /// Fails while the server is left alone.
+    fn rested(&self) -> Result<()> {
+        match &lock(&self.health).resting {
+            Some((until, error)) if Instant::now() < *until => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, error: &Error) {
+        let mut health = lock(&self.health);
+        let (least, most) = self.options.retry_after;
+        let pause = least.saturating_mul(1 << health.failures.min(16)).min(most);
+        health.failures = health.failures.saturating_add(1);
+        let until = Instant::now() + jittered(pause);
+        tracing::debug!(server = &*self.name, %error, ?pause, "memcached cannot be reached");
+        health.resting = Some((until, error.clone()));
+    }
+
+    /// The most bytes of one item.
+    pub(crate) fn item_limit(&self) -> usize {
+        let said = || {
+            let facts = self.facts.read().unwrap_or_else(PoisonError::into_inner);
+            facts.as_ref().and_then(|facts| facts.item_limit)
+        };
+        self.options.item_limit.or_else(said).unwrap_or(USUAL_LIMIT)
+    }
+
+    /// The most bytes of a value under a name of this length.
+    pub(crate) fn room(&self, name: &[u8]) -> usize {
+        self.item_limit().saturating_sub(OVERHEAD + name.len())
+    }
+
+    pub(crate) fn stats(&self) -> ServerStats {
+        let facts = self.facts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let connections: Vec<_> = self.lanes.iter().filter_map(Lane::present).collect();
+        let counts = &self.counts;
+        ServerStats {
+            name: self.name.to_string(),
+            version: facts.as_ref().and_then(|facts| facts.version.clone()),
+            protocol: facts.as_ref().map(|facts| facts.protocol),
+            item_limit: self.options.item_limit.or(facts.and_then(|facts| facts.item_limit)),
+            is_down: !self.is_well(),
+            connections: connections.len(),
+            waiting: connections.iter().map(|connection| connection.load()).sum(),
+            round_trips: read(&counts.round_trips),
+            connects: read(&counts.connects),
+            failed_connects: read(&counts.failed_connects),
+            failures: read(&counts.failures),
+            lost_leases: read(&counts.lost_leases),
+            expired_leases: read(&counts.expired_leases),
+            split_values: read(&counts.split_values),
+            torn_values: read(&counts.torn_values),
+            foreign_items: read(&counts.foreign_items),
+        }
+    }
+}
+
+impl Lane {
+    fn present(&self) -> Option<Arc<Connection>> {
+        let present = self.connection.read().unwrap_or_else(PoisonError::into_inner);
+        present.as_ref().filter(|connection| connection.is_alive()).map(Arc::clone)
+    }
+}
+
+fn lock(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
+    health.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A fifth more or less, so that not all come back at once.
+pub(crate) fn jittered(d: Duration) -> Duration {
+    let [a, b, ..] = random().to_be_bytes();
+    d.mul_f64(0.8 + 0.4 * f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX))
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.name)
+    }
+}
+
+/// Makes the connections for classic commands.
+#[cfg(feature = "classic")]
+struct Opener {
+    name: Arc<str>,
+    address: Address,
+    options: Connect,
+}
+
+#[cfg(feature = "classic")]
+impl Open for Opener {
+    fn open(&self) -> BoxFuture<'_, Result<BoxStream>> {
+        Box::pin(async move {
+            let mut socket = Socket::open(&self.address, &self.options).await?;
+            if self.options.credentials.is_some() {
+                greet(&mut socket, &self.name, &self.options).await?;
+            }
+            Ok(Box::new(socket) as BoxStream)
+        })
+    }
+}
+
+#[cfg(feature = "classic")]
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
