@@ -382,7 +382,8 @@ impl LongWire {
 
 /// What comes in goes out a while later, however much comes in meanwhile.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
-    let (under_way, mut arriving) = tokio::sync::mpsc::unbounded_channel();
+    let (under_way, mut arriving) =
+        tokio::sync::mpsc::unbounded_channel::<(tokio::time::Instant, Vec<u8>)>();
     tokio::spawn(async move {
         while let Some((due, bytes)) = arriving.recv().await {
             tokio::time::sleep_until(due).await;
