@@ -177,10 +177,11 @@ impl Server {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Some(facts);
         match protocol {
             Protocol::Meta => {
-                let limit = self.item_limit();
+                let limit = self.largest();
                 let allowed = self.options.response_timeout;
                 let name = Arc::clone(&self.name);
                 let connection = Arc::new(Connection::start(socket, name, epoch, allowed, limit));
+                    largest: self.largest(),
                 let mut present = lane.connection.write().unwrap_or_else(PoisonError::into_inner);
                 *present = Some(Arc::clone(&connection));
                 Ok(Line::Meta(connection))
@@ -311,14 +312,9 @@ impl Server {
         }
     }
 
-    fn failed(&self, error: &Error) {
-        let mut health = lock(&self.health);
-        let (least, most) = self.options.retry_after;
-        let pause = least.saturating_mul(1 << health.failures.min(16)).min(most);
-        health.failures = health.failures.saturating_add(1);
-        let until = Instant::now() + jittered(pause);
-        tracing::debug!(server = &*self.name, %error, ?pause, "memcached cannot be reached");
-        health.resting = Some((until, error.clone()));
+    /// The most bytes of a value that is read: other programs may write larger ones than this.
+    fn largest(&self) -> usize {
+        self.said_limit().unwrap_or(USUAL_LIMIT).max(self.item_limit())
     }
 
     /// The most bytes of one item.
