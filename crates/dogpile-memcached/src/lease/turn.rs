@@ -15,6 +15,7 @@ use crate::meta::{Command, Connection, Marks, Reply, Status};
 use crate::server::{Resend, Server};
 use crate::stats::add;
 use crate::value::{Found, Packed};
+use crate::wait::Item;
 
 /// How often a key is asked for that changes under the asker's hands.
 const ROUNDS: usize = 8;
@@ -96,8 +97,8 @@ impl Memcached {
         let commands: Vec<_> = questions.iter().map(|(_, question)| question.command()).collect();
         let (replies, epoch) = server.all(Arc::clone(connection), &commands, Resend::May).await?;
         let mut wanted = Vec::new();
-        for ((at, question), reply) in questions.into_iter().zip(replies) {
         let mut failed = None;
+        for ((at, question), reply) in questions.into_iter().zip(replies) {
             match self.judge(server, connection, question, reply, epoch).await {
                 Ok(Judged::Answered(answer)) => answers[at] = Some(answer),
                 Ok(Judged::Free(free)) => wanted.push(Wanted { at, question, free }),
@@ -144,10 +145,10 @@ impl Memcached {
                     Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            if again.is_empty() {
             if let Some(error) = failed {
                 return Err(error);
             }
+            if again.is_empty() {
                 return Ok(());
             }
             wanted = self.ask_again(server, &connection, again, answers).await?;
@@ -176,7 +177,8 @@ impl Memcached {
                 Some(Answer::Busy { stale: self.stale(server, free.stale).await? })
             }
             (_, true) if !marks.stale => {
-                self.watches.saw(question.name, marks.cas, None, question.ask.lease_for, marks.ttl);
+                let item = Item { epoch, cas: marks.cas };
+                self.watches.saw(question.name, item, None, question.ask.lease_for, marks.ttl);
                 Some(Answer::Busy { stale: None })
             }
             _ => None,
@@ -208,7 +210,8 @@ impl Memcached {
             }
             Found::Turn(record) if marks.taken || record.is_some() => {
                 let Question { name, ask } = question;
-                self.watches.saw(name, marks.cas, record, ask.lease_for, marks.ttl);
+                let item = Item { epoch, cas: marks.cas };
+                self.watches.saw(name, item, record, ask.lease_for, marks.ttl);
                 return Ok(Judged::Answered(Answer::Busy { stale: None }));
             }
             Found::Turn(_) => (Age::Dead, None),
