@@ -12,9 +12,10 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
 
 use crate::expiry::lease;
+use crate::health::jittered;
 use crate::memcached::Memcached;
 use crate::meta::{Command, Status};
-use crate::server::{Line, Resend, Server, jittered};
+use crate::server::{Line, Resend, Server};
 use crate::stats::add;
 use crate::value::{Record, SHORTEST};
 
@@ -54,7 +55,6 @@ struct Seen {
     turn: Option<Turn>,
 }
 
-#[derive(Clone, Copy, Debug)]
 /// Which item: its `cas`, and in which life of the server, because each begins again with 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Item {
@@ -62,6 +62,7 @@ pub(crate) struct Item {
     pub(crate) cas: u64,
 }
 
+#[derive(Clone, Copy, Debug)]
 struct Turn {
     item: Item,
     since: Instant,
@@ -311,11 +312,11 @@ mod tests {
 
     const LEASE: Duration = Duration::from_millis(40);
 
-    fn watched(record: Option<Record>, ttl: u64) -> Arc<Watch> {
     const fn item(cas: u64) -> Item {
         Item { epoch: 1, cas }
     }
 
+    fn watched(record: Option<Record>, ttl: u64) -> Arc<Watch> {
         let watches = Watches::default();
         watches.saw(b"k", item(7), record, LEASE, Some(ttl));
         watches.watch(b"k")

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cancelled;
+mod connecting;
 mod examples;
 mod fleet;
 mod hostile;
