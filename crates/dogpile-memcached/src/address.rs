@@ -78,6 +78,13 @@ impl Address {
     }
 }
 
+#[cfg(feature = "classic")]
+impl Address {
+    pub(crate) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
+    }
+}
+
 impl fmt::Display for Address {
     /// As a ring names it: `host:port`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,7 +32,7 @@ pub struct Connect {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// The commands of all servers. Leases are locks made of `add`, at two round trips more.
+    /// The commands of all servers. Leases are locks made of `add`, at two round trips more. Not by TLS.
     Classic,
     /// The commands since memcached 1.6, in which the server itself grants leases.
     Meta,

@@ -177,6 +177,12 @@ impl Server {
                 Ok(Line::Meta(connection))
             }
             #[cfg(feature = "classic")]
+            Protocol::Classic if self.address.is_tls() => Err(crate::error::refused(format!(
+                "{} is spoken to by TLS, and by TLS only the meta protocol is spoken, which came with \
+                 1.6.10",
+                self.name
+            ))),
+            #[cfg(feature = "classic")]
             Protocol::Classic => {
                 let limits = Limits {
                     connections: CLASSIC_CONNECTIONS * self.options.connections,

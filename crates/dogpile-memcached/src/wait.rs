@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn watches_are_forgotten() {
         let watches = Watches::default();
-        for key in 0..100_000_u32 {
+        for key in 0..4_000_u32 {
             let name = key.to_be_bytes();
             watches.saw(&name, item(1), None, LEASE, Some(1));
             if key % 2 == 0 {
@@ -368,16 +368,12 @@ mod tests {
                 watches.forget(&name, &watch);
             }
         }
-        assert_eq!(lock(&watches.table).watches.len(), 50_000);
+        assert_eq!(lock(&watches.table).watches.len(), 2_000);
         let old = Instant::now().checked_sub(FORGET_AFTER).unwrap();
         lock(&watches.table).watches.values().for_each(|watch| lock(&watch.seen).at = old);
-        for key in 100_000..300_000_u32 {
-            let name = key.to_be_bytes();
-            let watch = watches.watch(&name);
-            watches.forget(&name, &watch);
-            lock(&watches.table).sweep_at = 0;
-        }
-        assert!(lock(&watches.table).watches.len() <= MANY);
+        lock(&watches.table).sweep_at = 0;
+        watches.saw(b"one more", 1, None, LEASE, Some(1));
+        assert_eq!(lock(&watches.table).watches.len(), 1);
     }
 
     #[test]

@@ -91,10 +91,12 @@ fn written(mut out: Outgoing, piece: usize) -> Vec<u8> {
     let mut all = Vec::new();
     while !out.is_empty() {
         let _ = out.write_with(|pieces| {
-            let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
-            let part = joined.len().min(piece);
-            all.extend_from_slice(&joined[..part]);
-            Ok::<_, ()>(part)
+            let before = all.len();
+            for bytes in pieces {
+                let room = piece - (all.len() - before);
+                all.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            Ok::<_, ()>(all.len() - before)
         });
     }
     all
@@ -145,7 +147,7 @@ mod tests {
 
         #[test]
         fn requests_of_any_values(
-            steps in prop::collection::vec(step(), 0..12), piece in 1_usize..20_000,
+            steps in prop::collection::vec(step(), 0..6), piece in 1_usize..20_000,
         ) {
             check_requests(&steps, piece);
         }

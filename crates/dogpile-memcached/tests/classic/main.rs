@@ -1,6 +1,8 @@
 //! The guard around `memcache-async`: each failure of the bare crate that was seen, shown, and beside
 //! it that the guard has it not.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_in_result, clippy::print_stdout, reason = "this is for tests")]
+#![allow(clippy::cast_possible_truncation, reason = "these numbers are small")]
 
 #[path = "../../src/classic/mod.rs"]
 #[allow(dead_code, reason = "the crate uses all of it")]

@@ -1,6 +1,8 @@
 //! What goes wrong: calls that are dropped, servers that die, fill up, lie or hang, and what only other
 //! programs show.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_in_result, clippy::print_stdout, reason = "this is for tests")]
+#![allow(clippy::cast_possible_truncation, reason = "these numbers are small")]
 
 mod cancelled;
 mod connecting;
