@@ -372,7 +372,7 @@ mod tests {
         let old = Instant::now().checked_sub(FORGET_AFTER).unwrap();
         lock(&watches.table).watches.values().for_each(|watch| lock(&watch.seen).at = old);
         lock(&watches.table).sweep_at = 0;
-        watches.saw(b"one more", 1, None, LEASE, Some(1));
+        watches.saw(b"one more", item(1), None, LEASE, Some(1));
         assert_eq!(lock(&watches.table).watches.len(), 1);
     }
 
