@@ -1,4 +1,13 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(feature = "classic"),
+    allow(
+        dead_code,
+        unused_imports,
+        clippy::infallible_destructuring_match,
+        reason = "classic commands take ways of their own"
+    )
+)]
 
 mod address;
 mod backend;

@@ -44,13 +44,13 @@ const fn millis(millis: u64) -> Duration {
 /// Timeouts that a test can wait for.
 fn quick() -> Connect {
     Connect::new()
-        .with_connect_timeout(millis(150))
-        .with_response_timeout(millis(200))
+        .with_connect_timeout(millis(400))
+        .with_response_timeout(millis(500))
         .with_retry_after(millis(10), millis(100))
 }
 
 /// What a call may take with those, on a machine with much else to do.
-const QUICK: Duration = millis(900);
+const QUICK: Duration = millis(2_000);
 
 /// libmemcached's own ring over these servers.
 fn ring(servers: &[Server]) -> Ring<()> {

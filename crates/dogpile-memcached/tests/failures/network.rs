@@ -51,7 +51,7 @@ async fn a_server_that_is_gone_fails_at_once_and_heals_by_itself() {
         let error = cache.get::<u32>("k").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.to_string().contains(&server.name()), "it says which: {error}");
-        assert!(began.elapsed() < millis(100), "a refused connection is known at once");
+        assert!(began.elapsed() < millis(300), "a refused connection is known at once");
     }
     assert_eq!(fails(cache.set("k", &2_u32)).await, ErrorKind::Unavailable);
     assert_eq!(fails(cache.get_or_create("k", || made(3))).await, ErrorKind::Unavailable);
@@ -60,7 +60,7 @@ async fn a_server_that_is_gone_fails_at_once_and_heals_by_itself() {
 
     server.restart();
     let took = heals(&memcached).await;
-    assert!(took < millis(400), "{took:?}");
+    assert!(took < millis(1_500), "{took:?}");
     assert_eq!(cache.get_or_create("k", || made(5)).await.unwrap(), 5);
 }
 
