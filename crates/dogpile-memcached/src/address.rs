@@ -26,9 +26,12 @@ impl Address {
     /// `memcached://host[:port]`, `memcacheds://host[:port]`, `unix:///path`, or `host[:port]`.
     pub(crate) fn new(text: &str) -> Result<Self> {
         let wrong = || {
+            // Before an @ there may be a password.
+            let shown = if text.contains('@') { String::new() } else { format!(" {text:?}") };
             refused(format!(
-                "the address {text:?} is not understood; it is memcached://host[:port], memcacheds:// for TLS \
-                 (feature `tls`), unix:///path/of/socket, or host[:port]"
+                "the address{shown} is not understood; it is memcached://host[:port], memcacheds:// for TLS \
+                 (feature `tls`), unix:///path/of/socket, or host[:port]; credentials go to \
+                 `Connect::with_credentials`"
             ))
         };
         #[cfg(unix)]

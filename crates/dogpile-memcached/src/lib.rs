@@ -20,6 +20,7 @@ mod error;
 mod expiry;
 mod fleet;
 mod greeting;
+mod health;
 mod inspect;
 mod key;
 mod lease;

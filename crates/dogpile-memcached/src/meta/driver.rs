@@ -185,9 +185,12 @@ impl Driver {
                 state.driver = Some(cx.waker().clone());
             }
         }
-        self.poll_clock(cx)?;
         let wrote = self.poll_write(cx)?;
         let read = self.poll_read(cx)?;
+        if matches!(read, Step::Wait) {
+            // What has arrived is not late, however late this task comes to read it.
+            self.poll_clock(cx)?;
+        }
         Ok(match (wrote, read) {
             (_, Step::On) => Step::On,
             _ => Step::Wait,

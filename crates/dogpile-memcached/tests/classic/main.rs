@@ -35,8 +35,12 @@ fn guarded(port: u16) -> Arc<Classic> {
     Arc::new(Classic::new(Port(port), LIMITS))
 }
 
-const LIMITS: Limits =
-    Limits { connections: 4, item: 1_000_000, response_timeout: Duration::from_secs(2) };
+const LIMITS: Limits = Limits {
+    connections: 4,
+    item: 1_000_000,
+    largest: 1_000_000,
+    response_timeout: Duration::from_secs(2),
+};
 
 #[derive(Debug)]
 struct Port(u16);

@@ -5,6 +5,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "these numbers are small")]
 
 mod cancelled;
+mod connecting;
 mod examples;
 mod fleet;
 mod hostile;

@@ -202,6 +202,29 @@ async fn of_a_hundred_connections_one_creates() {
     }
 }
 
+/// Who has seen a turn before the server was restarted does not take the next one for it, although its
+/// number is the same.
+#[tokio::test]
+async fn a_turn_after_a_restart_is_not_as_old_as_the_one_before() {
+    let (server, memcached) = open().await;
+    let other = Memcached::connect(&server.url()).await.unwrap();
+    let granted = async || match ask(&other, "k", millis(1_000)).await {
+        Answer::Create { lease, .. } => lease,
+        other => panic!("{other:?}"),
+    };
+    let is_busy =
+        async || ask(&memcached, "k", millis(1_000)).await == Answer::Busy { stale: None };
+    let before = granted().await;
+    assert!(is_busy().await);
+    server.restart();
+    tokio::time::sleep(millis(1_100)).await;
+    let after = granted().await;
+    assert_eq!(before.token() << 64, after.token() << 64, "the numbers are the same");
+    assert!(is_busy().await);
+    memcached.wait(Key::name("k"), millis(200)).await;
+    assert_eq!(fill(&other, "k", after, "v").await, Held::Kept);
+}
+
 /// Marked as stale: readers keep the old value, one of all that ask creates, and a reader that wants no
 /// turn takes none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
