@@ -69,7 +69,7 @@ async fn one_of_five_is_killed_under_load() {
     const VICTIM: usize = 2;
     let servers = servers();
     let ring = Arc::new(ring(&servers));
-    let memcached = fleet(&servers, quick()).await;
+    let memcached = fleet(&servers, quick().with_response_timeout(millis(1_500))).await;
     let stop = Arc::new(AtomicBool::new(false));
     let slowest = Arc::new(AtomicU64::new(0));
     let tasks: Vec<_> = (0..12_u64)
