@@ -20,9 +20,9 @@ use actix_web::http::header::{
 };
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 
-use crate::answer::{self, Caching};
 use crate::{
     Error, ErrorKind, Map, RequestSession, ResponseHeaders, Result, Session, SessionData, Sessions,
+    answer,
 };
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -131,7 +131,7 @@ async fn end<B>(
     mut response: ServiceResponse<B>,
 ) -> ServiceResponse<EitherBody<B>> {
     let committed = answer::commit(session, response.status().as_u16()).await;
-    match committed.and_then(|headers| add(&headers, response.headers_mut())) {
+    match committed.and_then(|headers| add(headers, response.headers_mut())) {
         Ok(()) => response.map_into_left_body(),
         Err(error) => response.into_response(error.error_response().map_into_right_body()),
     }
@@ -141,28 +141,26 @@ async fn end<B>(
 async fn end_of_error(session: &RequestSession, error: actix_web::Error) -> actix_web::Error {
     let mut response = error.error_response();
     let committed = answer::commit(session, response.status().as_u16()).await;
-    match committed.and_then(|headers| add(&headers, response.headers_mut())) {
+    match committed.and_then(|headers| add(headers, response.headers_mut())) {
         Ok(()) => InternalError::from_response(error, response).into(),
         Err(error) => error.into(),
     }
 }
 
-fn add(headers: &ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
-    let bytes = |value| HeaderValue::as_bytes(value);
-    let caching =
-        Caching::of(headers, to.get_all(VARY).map(bytes), to.get_all(CACHE_CONTROL).map(bytes));
-    for line in headers.set_cookie() {
-        let mut value = HeaderValue::from_str(line).map_err(|source| {
+fn add(headers: ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
+    if headers.is_touched() && !answer::varies(to.get_all(VARY).map(HeaderValue::as_bytes)) {
+        to.append(VARY, HeaderValue::from_static("cookie"));
+    }
+    let present = answer::joined(to.get_all(CACHE_CONTROL).map(HeaderValue::as_bytes));
+    if let Some(value) = headers.cache_control(Some(&present)) {
+        to.insert(CACHE_CONTROL, HeaderValue::from_static(value));
+    }
+    for line in headers.into_set_cookie() {
+        let mut value = HeaderValue::try_from(line).map_err(|source| {
             Error::caused(ErrorKind::Encode, "the cookie cannot be written into a header", source)
         })?;
         value.set_sensitive(true);
         to.append(SET_COOKIE, value);
-    }
-    if caching.vary {
-        to.append(VARY, HeaderValue::from_static("cookie"));
-    }
-    if let Some(value) = caching.cache_control {
-        to.insert(CACHE_CONTROL, HeaderValue::from_static(value));
     }
     Ok(())
 }

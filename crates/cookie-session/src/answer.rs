@@ -9,41 +9,31 @@ const NOT_MODIFIED: u16 = 304;
 /// One that is not modified has the browser show what it has: what can wait for a response with
 /// content waits, so that no cache on the way keeps a cookie with it.
 pub(crate) async fn commit(session: &RequestSession, status: u16) -> Result<ResponseHeaders> {
+    match commit_at_once(session, status) {
+        Some(committed) => committed,
+        None => session.commit().await,
+    }
+}
+
+/// As [`commit`], where the store need not be asked.
+pub(crate) fn commit_at_once(
+    session: &RequestSession,
+    status: u16,
+) -> Option<Result<ResponseHeaders>> {
     if status == NOT_MODIFIED && session.can_wait() {
-        return Ok(ResponseHeaders::touched(Vec::new()));
+        return Some(Ok(ResponseHeaders::touched(Vec::new())));
     }
-    session.commit().await.inspect_err(report)
+    session.commit_at_once()
 }
 
-/// What a response is to say besides its cookies.
-pub(crate) struct Caching {
-    /// Whether `Cookie` is to be added to `Vary`.
-    pub(crate) vary: bool,
-    /// What is to stand in the place of `Cache-Control`.
-    pub(crate) cache_control: Option<&'static str>,
+/// Whether values of the header `Vary` say that the response depends on cookies.
+pub(crate) fn varies<'h>(values: impl Iterator<Item = &'h [u8]>) -> bool {
+    let is_of_cookies = |name: &str| name == "*" || name.eq_ignore_ascii_case("cookie");
+    joined(values).split(',').any(|name| is_of_cookies(name.trim()))
 }
 
-impl Caching {
-    /// Given the values of the headers `Vary` and `Cache-Control` that there are.
-    pub(crate) fn of<'h>(
-        headers: &ResponseHeaders,
-        vary: impl Iterator<Item = &'h [u8]>,
-        cache_control: impl Iterator<Item = &'h [u8]>,
-    ) -> Self {
-        let varies = joined(vary)
-            .split(',')
-            .map(str::trim)
-            .any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"));
-        let present = joined(cache_control);
-        Self {
-            vary: headers.is_touched() && !varies,
-            cache_control: headers
-                .cache_control(Some(&*present).filter(|present| !present.is_empty())),
-        }
-    }
-}
-
-fn joined<'h>(values: impl Iterator<Item = &'h [u8]>) -> String {
+/// The values of one header as one text.
+pub(crate) fn joined<'h>(values: impl Iterator<Item = &'h [u8]>) -> String {
     values.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
 }
 

@@ -15,7 +15,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestSession {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        find(parts)
+        find(parts).cloned()
     }
 }
 
@@ -46,8 +46,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Session<()> {
     }
 }
 
-fn find(parts: &Parts) -> Result<RequestSession> {
-    parts.extensions.get().cloned().ok_or_else(|| answer::no_layer("a SessionLayer"))
+fn find(parts: &Parts) -> Result<&RequestSession> {
+    parts.extensions.get().ok_or_else(|| answer::no_layer("a SessionLayer"))
 }
 
 /// The [status](Error::status) of the error, and a line that says nothing of what went wrong inside.

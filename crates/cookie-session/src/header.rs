@@ -66,6 +66,11 @@ impl Header {
         }
     }
 
+    /// About how many bytes it takes, and not fewer.
+    pub(crate) fn about_bytes(&self) -> usize {
+        128 + self.user.as_ref().map_or(0, |user| user.len()) + self.flash.len()
+    }
+
     /// Reads the header, and answers the payload behind it.
     pub(crate) fn read(plaintext: &[u8]) -> Option<(Self, &[u8])> {
         let mut rest = plaintext;

@@ -9,12 +9,14 @@ pub mod actix;
 mod answer;
 #[cfg(feature = "axum")]
 mod axum;
+mod content;
 mod cookie;
 mod csrf;
 mod error;
 mod flash;
 pub mod generation;
 mod header;
+mod hex;
 mod key;
 mod lifetime;
 mod load;

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use dogpile_core::{Key, Timestamp};
 
+use crate::cookie::{Candidate, Candidates, SeenChunks};
 use crate::generation::{Outage, Standing, judge};
 use crate::header::Header;
 use crate::lifetime::{self, Untimely};
-use crate::request::CookieHeaders;
+use crate::request::{CookieHeaders, values};
 use crate::sessions::Shared;
 use crate::state::{Saving, State};
-use crate::token::{Invalid, Opened};
-use crate::{Error, Result, cookie};
+use crate::token::Invalid;
+use crate::{Error, Result};
 
 /// Why a cookie is no session: for `tracing`, never for the client, who sees one answer to all.
 enum Refused {
@@ -25,28 +26,38 @@ enum Refused {
 }
 
 impl Shared {
-    /// A session that was compared with the store less than `recheck_every` ago is not compared again.
+    /// The session, where there is no store.
+    pub(crate) fn load_stateless(&self, cookies: &dyn CookieHeaders) -> Box<State> {
+        let now = self.clock.now();
+        let found = Candidates::find(values(cookies), &self.attributes);
+        for token in found.tokens() {
+            match self.open(token, found.seen_chunks, now) {
+                Ok(state) => return state,
+                Err(refused) => refused.tell(),
+            }
+        }
+        Box::new(State::without(&found))
+    }
+
+    /// The session. One that was compared with the store less than `recheck_every` ago is not compared
+    /// again.
     pub(crate) async fn load(
         &self,
         cookies: &dyn CookieHeaders,
         recheck_every: Duration,
-    ) -> Result<State> {
+    ) -> Result<Box<State>> {
         let now = self.clock.now();
-        let values = cookies.values();
-        let candidates = cookie::candidates(values.iter().copied(), &self.attributes);
-        let (came, seen_chunks) = (!candidates.tokens.is_empty(), candidates.seen_chunks);
-        let mut none = State { came, seen_chunks, ..State::default() };
-        for candidate in candidates.tokens {
-            let opened =
-                candidate.and_then(|candidate| candidate.open(&self.keys)).map_err(Refused::Token);
-            let refused = match opened.and_then(|opened| self.read(opened, now)) {
-                Ok(state) => match self.compare(state, now, recheck_every).await? {
-                    Ok(state) => return Ok(State { came, seen_chunks, ..state }),
+        let found = Candidates::find(values(cookies), &self.attributes);
+        let mut none = Box::new(State::without(&found));
+        for token in found.tokens() {
+            let refused = match self.open(token, found.seen_chunks, now) {
+                Ok(mut state) => match self.compare(&mut state, now, recheck_every).await? {
+                    Ok(()) => return Ok(state),
                     Err(refused) => refused,
                 },
                 Err(refused) => refused,
             };
-            tracing::debug!(target: "cookie_session", "a cookie was refused: {refused}");
+            refused.tell();
             if matches!(refused, Refused::Session(Standing::Superseded { just_now: true })) {
                 none.saving = Saving::TooLate;
             }
@@ -54,37 +65,42 @@ impl Shared {
         Ok(none)
     }
 
-    fn read(&self, opened: Opened, now: Timestamp) -> Result<State, Refused> {
-        let retiring = opened.retiring;
-        let plaintext = opened.into_plaintext();
-        let (mut header, content) = Header::read(&plaintext).ok_or(Refused::Header)?;
-        let content = plaintext.slice_ref(content);
+    /// The session of a token, as far as the token tells.
+    fn open(
+        &self,
+        token: Result<Candidate<'_>, Invalid>,
+        seen_chunks: SeenChunks,
+        now: Timestamp,
+    ) -> Result<Box<State>, Refused> {
+        let opened = token.and_then(|token| token.open(&self.keys)).map_err(Refused::Token)?;
+        let (mut header, content) = Header::read(opened.plaintext()).ok_or(Refused::Header)?;
+        let content_bytes = content.len();
         self.lifetime.limit(&mut header);
         lifetime::judge(&header, now).map_err(Refused::Untimely)?;
-        Ok(State {
+        Ok(Box::new(State {
             exists: true,
+            came: true,
             came_valid: true,
-            came_content: content.clone(),
-            content,
-            came_flash: header.flash.clone(),
-            is_due: retiring || self.lifetime.is_due(&header, now),
+            seen_chunks,
+            is_due: opened.retiring || self.lifetime.is_due(&header, now),
+            content: opened.into_content(content_bytes),
             header,
             ..State::default()
-        })
+        }))
     }
 
     /// Compares the generations of a token with those of the store.
     async fn compare(
         &self,
-        mut state: State,
+        state: &mut State,
         now: Timestamp,
         recheck_every: Duration,
-    ) -> Result<Result<State, Refused>> {
+    ) -> Result<Result<(), Refused>> {
         let generations = &self.generations;
-        let Some(store) = generations.mode.store() else { return Ok(Ok(state)) };
+        let Some(store) = generations.mode.store() else { return Ok(Ok(())) };
         let since_check = state.header.checked.map(|checked| now.since(checked));
         if since_check.is_some_and(|since| since < recheck_every) {
-            return Ok(Ok(state));
+            return Ok(Ok(()));
         }
 
         let row = self.row(&state.header.id);
@@ -104,7 +120,7 @@ impl Shared {
                     Outage::FailOpen => Saving::Unchecked,
                     _ => return Err(Error::unavailable(error, generations.retry_after)),
                 };
-                return Ok(Ok(state));
+                return Ok(Ok(()));
             }
         };
 
@@ -134,7 +150,13 @@ impl Shared {
             .note_check_after()
             .is_some_and(|d| since_check.is_none_or(|since| since >= d));
         state.header.checked = Some(now);
-        Ok(Ok(state))
+        Ok(Ok(()))
+    }
+}
+
+impl Refused {
+    fn tell(&self) {
+        tracing::debug!(target: "cookie_session", "a cookie was refused: {self}");
     }
 }
 

@@ -20,7 +20,9 @@ pub(crate) fn find<'a>(content: &'a [u8], key: &str) -> Option<&'a [u8]> {
 
 /// The content with a value put under a key.
 pub(crate) fn with(content: &[u8], key: &str, value: &[u8]) -> Vec<u8> {
-    let mut changed = without(content, key);
+    // A length takes ten bytes at most.
+    let mut changed = Vec::with_capacity(content.len() + key.len() + value.len() + 20);
+    write_others(content, key, &mut changed);
     write_bytes(&mut changed, key.as_bytes());
     write_bytes(&mut changed, value);
     changed
@@ -29,11 +31,15 @@ pub(crate) fn with(content: &[u8], key: &str, value: &[u8]) -> Vec<u8> {
 /// The content without a key.
 pub(crate) fn without(content: &[u8], key: &str) -> Vec<u8> {
     let mut changed = Vec::with_capacity(content.len());
-    for (name, value) in entries(content).filter(|(name, _)| *name != key.as_bytes()) {
-        write_bytes(&mut changed, name);
-        write_bytes(&mut changed, value);
-    }
+    write_others(content, key, &mut changed);
     changed
+}
+
+fn write_others(content: &[u8], key: &str, to: &mut Vec<u8>) {
+    for (name, value) in entries(content).filter(|(name, _)| *name != key.as_bytes()) {
+        write_bytes(to, name);
+        write_bytes(to, value);
+    }
 }
 
 pub(crate) fn keys(content: &[u8]) -> impl Iterator<Item = &str> {
@@ -48,7 +54,10 @@ fn entries(content: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 pub(crate) fn encode(
     value: &(impl Serialize + ?Sized),
 ) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-    rmp_serde::to_vec_named(value)
+    // Enough for most values: growing costs more than room that is given back soon.
+    let mut bytes = Vec::with_capacity(1000);
+    rmp_serde::encode::write_named(&mut bytes, value)?;
+    Ok(bytes)
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {

@@ -7,44 +7,49 @@ use std::time::Duration;
 
 use crate::sessions::Shared;
 use crate::state::{Saving, State};
-use crate::{Result, Session, SessionData};
+use crate::{Result, Session, SessionData, typed};
 
 /// The values of the `Cookie` headers of a request, however it keeps them. HTTP/2 may send several.
 ///
 /// ```
 /// use cookie_session::CookieHeaders;
 ///
-/// assert_eq!("a=1; b=2".values(), [b"a=1; b=2"]);
-/// assert_eq!(vec!["a=1", "b=2"].values(), [b"a=1", b"b=2"]);
-/// assert!(None::<String>.values().is_empty());
+/// assert_eq!("a=1; b=2".value(0), Some(&b"a=1; b=2"[..]));
+/// assert_eq!(vec!["a=1", "b=2"].value(1), Some(&b"b=2"[..]));
+/// assert_eq!(None::<String>.value(0), None);
 /// ```
 pub trait CookieHeaders: Send + Sync + 'static {
-    /// The values, as they came.
-    fn values(&self) -> Vec<&[u8]>;
+    /// The value of one of the headers, counted from zero in the order in which they came. After the
+    /// last there is nothing.
+    fn value(&self, at: usize) -> Option<&[u8]>;
 }
 
 impl<T: AsRef<[u8]> + Send + Sync + 'static> CookieHeaders for Option<T> {
-    fn values(&self) -> Vec<&[u8]> {
-        self.iter().map(AsRef::as_ref).collect()
+    fn value(&self, at: usize) -> Option<&[u8]> {
+        self.as_ref().filter(|_| at == 0).map(AsRef::as_ref)
     }
 }
 
 impl<T: AsRef<[u8]> + Send + Sync + 'static> CookieHeaders for Vec<T> {
-    fn values(&self) -> Vec<&[u8]> {
-        self.iter().map(AsRef::as_ref).collect()
+    fn value(&self, at: usize) -> Option<&[u8]> {
+        self.get(at).map(AsRef::as_ref)
     }
 }
 
 impl CookieHeaders for &'static str {
-    fn values(&self) -> Vec<&[u8]> {
-        vec![self.as_bytes()]
+    fn value(&self, at: usize) -> Option<&[u8]> {
+        (at == 0).then_some(self.as_bytes())
     }
 }
 
 impl CookieHeaders for String {
-    fn values(&self) -> Vec<&[u8]> {
-        vec![self.as_bytes()]
+    fn value(&self, at: usize) -> Option<&[u8]> {
+        (at == 0).then_some(self.as_bytes())
     }
+}
+
+pub(crate) fn values(headers: &dyn CookieHeaders) -> impl Iterator<Item = &[u8]> + Clone {
+    (0..).map_while(|at| headers.value(at))
 }
 
 /// The session of one request, which nothing is known of until it is asked for.
@@ -68,7 +73,7 @@ pub struct RequestSession(Arc<Inner>);
 pub(crate) struct Inner<C: ?Sized = dyn CookieHeaders> {
     pub(crate) sessions: Arc<Shared>,
     /// Nothing until the session is asked for.
-    state: OnceLock<Box<Mutex<State>>>,
+    state: OnceLock<Mutex<Box<State>>>,
     cookies: C,
 }
 
@@ -86,7 +91,9 @@ impl RequestSession {
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, and
     /// [`Decode`](crate::ErrorKind::Decode) if the session is one of a type.
     pub async fn session(&self) -> Result<Session> {
-        self.any().await?.as_map()
+        self.0.load().await?;
+        self.0.with(|state| typed::expect_map(state))?;
+        Ok(self.handle())
     }
 
     /// The session as a type of yours; see [`session`](Self::session).
@@ -97,7 +104,9 @@ impl RequestSession {
     /// # Errors
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn typed<T: SessionData>(&self) -> Result<Session<T>> {
-        self.any().await?.as_typed()
+        self.0.load().await?;
+        self.0.with(typed::expect::<T>)?;
+        Ok(self.handle())
     }
 
     /// The session, whatever it holds: for what asks only for its user or its CSRF token.
@@ -119,10 +128,29 @@ impl RequestSession {
     /// because it is not true: answer with the error's [`status`](crate::Error::status), and say
     /// nothing about the cookie.
     pub async fn commit(&self) -> Result<ResponseHeaders> {
-        if let Some(headers) = self.settled() {
-            return Ok(headers);
+        match self.commit_at_once() {
+            Some(committed) => committed,
+            // Seldom, and of a size that the future of every request should not have.
+            None => Box::pin(self.commit_to_store()).await,
         }
-        let state = self.0.with(|state| state.clone());
+    }
+
+    /// Commits what the store need not know: most requests only read, and need no future for that.
+    pub(crate) fn commit_at_once(&self) -> Option<Result<ResponseHeaders>> {
+        if self.0.state.get().is_none() {
+            return Some(Ok(ResponseHeaders::default()));
+        }
+        self.0.with(|state| {
+            if !state.needs_commit() {
+                return Some(Ok(ResponseHeaders::touched(Vec::new())));
+            }
+            let lines = self.0.sessions.save_at_once(state)?;
+            Some(lines.map(ResponseHeaders::touched))
+        })
+    }
+
+    async fn commit_to_store(&self) -> Result<ResponseHeaders> {
+        let mut state = self.0.with(|state| Box::new(state.clone()));
         let generations = &self.0.sessions.generations;
         let was_put_off = state.header.checked.is_some() && !generations.recheck_every.is_zero();
         if state.is_renewed && was_put_off {
@@ -132,19 +160,9 @@ impl RequestSession {
                 Saving::TooLate.check(generations.retry_after)?;
             }
         }
-        // Seldom, and of a size that the future of every request should not have.
-        let (saved, lines) = Box::pin(self.0.sessions.save(state, &self.handle())).await?;
-        self.0.with(|state| *state = saved);
+        let lines = self.0.sessions.save(&mut state, &self.handle()).await?;
+        self.0.with(|present| *present = *state);
         Ok(ResponseHeaders::touched(lines))
-    }
-
-    /// The headers, where there is nothing to write down and nothing to seal.
-    pub(crate) fn settled(&self) -> Option<ResponseHeaders> {
-        if self.0.state.get().is_none() {
-            return Some(ResponseHeaders::default());
-        }
-        let needs_commit = self.0.with(|state| state.needs_commit());
-        (!needs_commit).then(|| ResponseHeaders::touched(Vec::new()))
     }
 
     /// Whether the session was asked for.
@@ -159,7 +177,7 @@ impl RequestSession {
         self.0.state.get().is_none() || self.0.with(|state| state.can_wait())
     }
 
-    fn handle(&self) -> Session<()> {
+    fn handle<T>(&self) -> Session<T> {
         Session { inner: Arc::clone(&self.0), content: PhantomData }
     }
 }
@@ -167,16 +185,21 @@ impl RequestSession {
 impl Inner {
     async fn load(&self) -> Result<()> {
         if self.state.get().is_none() {
-            let loaded =
-                self.sessions.load(&self.cookies, self.sessions.generations.recheck_every).await?;
-            self.state.get_or_init(|| Box::new(Mutex::new(loaded)));
+            let generations = &self.sessions.generations;
+            let loaded = if generations.mode.store().is_none() {
+                self.sessions.load_stateless(&self.cookies)
+            } else {
+                // Of a size that the future of every handler should not have.
+                Box::pin(self.sessions.load(&self.cookies, generations.recheck_every)).await?
+            };
+            self.state.get_or_init(|| Mutex::new(loaded));
         }
         Ok(())
     }
 
     /// Looks at the state of a session that was loaded, or changes it.
     pub(crate) fn with<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
-        let state = self.state.get_or_init(Box::default);
+        let state = self.state.get_or_init(Mutex::default);
         use_it(&mut state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -204,6 +227,12 @@ impl ResponseHeaders {
     #[must_use]
     pub fn set_cookie(&self) -> &[String] {
         &self.set_cookie
+    }
+
+    /// As [`set_cookie`](Self::set_cookie), to be put into headers as they are.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn into_set_cookie(self) -> Vec<String> {
+        self.set_cookie
     }
 
     /// Whether the session was asked for, so that the response depends on the cookie. Then `Cookie`

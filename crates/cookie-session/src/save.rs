@@ -1,55 +1,67 @@
 //! From a session to the headers of the response.
 
 use std::future::Future;
+use std::time::Duration;
 
 use dogpile_core::{Key, Timestamp};
 
-use crate::generation::{Advance, Conflict, Resolution};
+use crate::generation::{Advance, Conflict, DynGenerationStore, Resolution};
+use crate::header::Header;
 use crate::lifetime::SKEW;
 use crate::sessions::Shared;
 use crate::state::{Change, Saving, State};
+use crate::token::Sealed;
 use crate::{Error, ErrorKind, Result, Session, cookie};
 
 /// How often a conflict is resolved before it is one: each time another request saved in between.
 const TRIES: u32 = 8;
 
 impl Shared {
+    /// The lines of `Set-Cookie`, where nothing is to be written down in the store.
+    pub(crate) fn save_at_once(&self, state: &mut State) -> Option<Result<Vec<String>>> {
+        if self.writes_down(state) {
+            return None;
+        }
+        let is_saved = self.is_to_be_saved(state);
+        Some(is_saved.and_then(|is_saved| self.set_cookie(state, is_saved, self.clock.now())))
+    }
+
+    /// Whether the store has to be asked to save the session, or told what has ended.
+    fn writes_down(&self, state: &State) -> bool {
+        let mode = &self.generations.mode;
+        let has_ended = mode.is_per_session() && !state.ended.is_empty();
+        mode.monotonic().is_some()
+            || mode.store().is_some() && (state.is_new || has_ended || state.ended_user.is_some())
+    }
+
     /// Writes down in the store what has to be, and answers the lines of `Set-Cookie`.
     ///
     /// What has ended is written down first: if the rest fails, somebody has to log in again, and
     /// nobody stays logged in.
     pub(crate) async fn save(
         &self,
-        mut state: State,
+        state: &mut State,
         session: &Session<()>,
-    ) -> Result<(State, Vec<String>)> {
+    ) -> Result<Vec<String>> {
         let now = self.clock.now();
-        let is_saved = self.is_to_be_saved(&state)?;
-        if is_saved && self.generations.mode.store().is_some() {
-            // Whether it fits, before anything is written down that cannot be taken back.
-            self.seal(&mut self.as_begun(&state, now), now)?;
+        let is_saved = self.is_to_be_saved(state)?;
+        if is_saved {
+            // Before anything is written down that cannot be taken back.
+            self.check_fits(state, now)?;
         }
-        self.end(&mut state).await?;
-        let mut lines = Vec::new();
+        self.end(state).await?;
         if state.is_unacknowledged && !state.is_changed() {
-            self.acknowledge(&state).await;
+            self.acknowledge(state).await;
         }
-        if is_saved && self.raise_for_save(&mut state, session, now).await? {
-            lines = self.seal(&mut state, now)?;
-            state.is_removed = false;
-        }
-        if state.is_removed {
-            lines = cookie::remove_cookie(&self.attributes, state.seen_chunks);
-        }
-        state.settle();
-        Ok((state, lines))
+        let is_saved = is_saved && self.raise_for_save(state, session, now).await?;
+        self.set_cookie(state, is_saved, now)
     }
 
-    /// The session as long as it is going to be: generations are moments, in milliseconds.
-    fn as_begun(&self, state: &State, now: Timestamp) -> State {
-        let mut later = state.clone();
-        if later.is_new {
-            let header = &mut later.header;
+    /// Sees that the session fits as long as it is going to be: generations are moments, in
+    /// milliseconds.
+    fn check_fits(&self, state: &State, now: Timestamp) -> Result<()> {
+        let mut header = state.header.clone();
+        if state.is_new {
             if self.generations.mode.is_per_session() {
                 header.session_generation = now.as_millis();
             }
@@ -58,7 +70,11 @@ impl Shared {
             }
             header.checked = Some(now);
         }
-        later
+        self.lifetime.renew(&mut header, now);
+        let mut plaintext = Vec::new();
+        header.write(&mut plaintext);
+        let chars = Sealed::chars_of(plaintext.len() + state.content.len());
+        cookie::check_fits(&self.attributes, chars, self.max_age(&header))
     }
 
     fn is_to_be_saved(&self, state: &State) -> Result<bool> {
@@ -147,12 +163,12 @@ impl Shared {
         let floor = match present() {
             Some(floor) => floor,
             // As much above as another clock may be ahead: all there was before an empty store is over.
-            None => self.start(self.floor(), now.plus(SKEW), Timestamp::MAX).await?,
+            None => self.start(store, self.floor(), now.plus(SKEW), Timestamp::MAX).await?,
         };
         if let Some(key) = user {
             header.user_generation = match present() {
                 Some(present) => present,
-                None => self.start(key, now, Timestamp::MAX).await?,
+                None => self.start(store, key, now, Timestamp::MAX).await?,
             };
         }
         // The floor may be ahead of the clock. What was only renewed is not lifted over it.
@@ -162,7 +178,7 @@ impl Shared {
         if self.generations.mode.is_per_session() {
             let row = self.row(&header.id);
             let key = Key::field(&self.scopes.session, &row);
-            header.session_generation = self.start(key, now, header.absolute_until).await?;
+            header.session_generation = self.start(store, key, now, header.absolute_until).await?;
         }
         header.checked = Some(now);
         Ok(())
@@ -222,7 +238,7 @@ impl Shared {
         });
         session.look(|changed| {
             state.content.clone_from(&changed.content);
-            state.header.flash.clone_from(&changed.header.flash);
+            state.flash_mut().clone_from(&changed.header.flash);
         });
         resolution
     }
@@ -239,16 +255,28 @@ impl Shared {
         }
     }
 
-    /// The lines that set the cookie to what the session is.
-    fn seal(&self, state: &mut State, now: Timestamp) -> Result<Vec<String>> {
-        let header = &mut state.header;
-        self.lifetime.renew(header, now);
-        let mut plaintext = Vec::with_capacity(128 + header.flash.len() + state.content.len());
-        header.write(&mut plaintext);
-        plaintext.extend_from_slice(&state.content);
-        let token = self.keys.seal(&plaintext)?;
-        let max_age = self.is_lasting.then(|| header.absolute_until.since(now));
-        cookie::set_cookie(&self.attributes, &token, max_age, state.seen_chunks)
+    /// The lines that set the cookie to what the session is, or remove it.
+    fn set_cookie(&self, state: &mut State, is_saved: bool, now: Timestamp) -> Result<Vec<String>> {
+        let lines = if is_saved {
+            self.lifetime.renew(&mut state.header, now);
+            let State { header, content, seen_chunks, .. } = &*state;
+            let token = self.keys.seal(header.about_bytes() + content.len(), |to| {
+                header.write(to);
+                to.extend_from_slice(content);
+            })?;
+            cookie::set_cookie(&self.attributes, &token, self.max_age(header), *seen_chunks)?
+        } else if state.is_removed {
+            cookie::remove_cookie(&self.attributes, state.seen_chunks)
+        } else {
+            Vec::new()
+        };
+        state.settle();
+        Ok(lines)
+    }
+
+    /// Of a token that is sealed now.
+    fn max_age(&self, header: &Header) -> Option<Duration> {
+        self.is_lasting.then(|| header.absolute_until.since(header.issued))
     }
 
     /// Voids the tokens of a row, and answers the number of those to come.
@@ -266,13 +294,14 @@ impl Shared {
         self.answer(self.ask(store.raise(key, at_least.as_millis(), keep_until)).await)
     }
 
-    async fn start(&self, key: Key<'_>, at: Timestamp, keep_until: Timestamp) -> Result<u64> {
-        match self.generations.mode.store() {
-            None => Ok(0),
-            Some(store) => {
-                self.answer(self.ask(store.start(key, at.as_millis(), keep_until)).await)
-            }
-        }
+    async fn start(
+        &self,
+        store: &dyn DynGenerationStore,
+        key: Key<'_>,
+        at: Timestamp,
+        keep_until: Timestamp,
+    ) -> Result<u64> {
+        self.answer(self.ask(store.start(key, at.as_millis(), keep_until)).await)
     }
 
     /// An operation of the store, within its time.

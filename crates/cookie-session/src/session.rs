@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use dogpile_core::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +13,7 @@ use crate::flash::{self, Flash};
 use crate::map::{self, Map};
 use crate::request::Inner;
 use crate::state::State;
-use crate::{Error, ErrorKind, Result, SessionData, csrf, typed};
+use crate::{Error, ErrorKind, Result, SessionData, csrf, hex, typed};
 
 /// The session of a request: a small map, or with `Session<T>` a type of yours.
 ///
@@ -58,6 +57,17 @@ impl<T> Session<T> {
     #[must_use]
     pub fn user(&self) -> Option<String> {
         self.look(|state| state.header.user.as_deref().map(str::to_owned))
+    }
+
+    /// What names the session in a list of its user's, for
+    /// [`Sessions::end_session`](crate::Sessions::end_session): 32 hexadecimal digits, nothing if there
+    /// is no session. They are others after each [`log_in`](Self::log_in) and [`renew`](Self::renew).
+    ///
+    /// Whoever knows them can have the session ended, where you let them, and cannot use it.
+    #[must_use]
+    pub fn handle(&self) -> Option<String> {
+        let id = self.look(|state| state.exists.then_some(state.header.id))?;
+        Some(hex::encode(&self.inner.sessions.row(&id)))
     }
 
     /// Notes that this user has just proved who they are.
@@ -145,7 +155,7 @@ impl<T> Session<T> {
     #[expect(clippy::needless_pass_by_value, reason = "it is handed over")]
     pub fn flash(&self, message: Flash) -> Result<()> {
         self.put(|state| {
-            flash::push(&mut state.header.flash, &message);
+            flash::push(state.flash_mut(), &message);
             state.is_flashed = true;
         })
     }
@@ -155,7 +165,7 @@ impl<T> Session<T> {
     pub fn take_flashes(&self) -> Vec<Flash> {
         self.change(|state| {
             state.is_flashed = false;
-            flash::read(&std::mem::take(&mut state.header.flash))
+            flash::read(&std::mem::take(state.flash_mut()))
         })
     }
 
@@ -184,7 +194,7 @@ impl<T> Session<T> {
 
     /// Drops what the session holds. It stays the session of its user.
     pub fn clear(&self) {
-        self.change(|state| state.content = Bytes::new());
+        self.change(|state| state.content.set(Vec::new()));
     }
 
     pub(crate) fn look<U>(&self, look: impl FnOnce(&State) -> U) -> U {
@@ -197,8 +207,12 @@ impl<T> Session<T> {
 
     /// Changes a session that there is from then on.
     pub(crate) fn put<U>(&self, put: impl FnOnce(&mut State) -> U) -> Result<U> {
-        let (lifetime, now) = (self.inner.sessions.lifetime, self.now());
-        self.change(|state| state.begin(&lifetime, now).map(|()| put(state)))
+        self.change(|state| {
+            if !state.exists {
+                state.begin(&self.inner.sessions.lifetime, self.now())?;
+            }
+            Ok(put(state))
+        })
     }
 
     fn end_user(&self) -> Result<()> {
@@ -273,7 +287,7 @@ impl Session<Map> {
         })?;
         self.put(|state| {
             if map::find(&state.content, key) != Some(&value) {
-                state.content = map::with(&state.content, key, &value).into();
+                state.content.set(map::with(&state.content, key, &value));
             }
         })
     }
@@ -284,7 +298,7 @@ impl Session<Map> {
         self.change(|state| {
             let found = map::find(&state.content, key).is_some();
             if found {
-                state.content = map::without(&state.content, key).into();
+                state.content.set(map::without(&state.content, key));
             }
             found
         })

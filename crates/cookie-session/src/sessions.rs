@@ -16,7 +16,7 @@ use crate::key::Binding;
 use crate::lifetime::{Lifetime, SKEW};
 use crate::request::{CookieHeaders, RequestSession};
 use crate::token::Keys;
-use crate::{KeyRing, Result};
+use crate::{Error, ErrorKind, KeyRing, Result, hex};
 
 /// The sessions of an application. Cheap to clone; clones are the same.
 ///
@@ -60,7 +60,7 @@ pub(crate) struct Scopes {
 /// How sessions are to be; what is not said is as in [`SessionOptions::new`].
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    attributes: Option<Attributes>,
+    attributes: Attributes,
     purpose: String,
     audience: String,
     lifetime: Lifetime,
@@ -86,10 +86,6 @@ impl Sessions {
             clock,
             generations,
         } = options;
-        let attributes = match attributes {
-            Some(attributes) => attributes,
-            None => Attributes::host("session")?.into(),
-        };
         lifetime.check()?;
         generations.check()?;
         let binding = Binding::new(attributes.name(), &purpose, &audience)?;
@@ -126,6 +122,59 @@ impl Sessions {
         self.0.raise(key, self.0.clock.now(), Timestamp::MAX).await.map(drop)
     }
 
+    /// Ends one session, that of a [`Session::handle`](crate::Session::handle): for the page on which
+    /// users see where they are logged in, and end what they do not know.
+    ///
+    /// The list is yours, because it says what sessions do not know: the device, the place. Keep a row
+    /// for each login, drop it when the session ends or has lived its absolute lifetime, and see that
+    /// users end only what is in their own list. A session that has ended already is no error.
+    ///
+    /// ```
+    /// # use cookie_session::generation::{Generations, MemoryStore};
+    /// # use cookie_session::{KeyRing, RootKey, SessionOptions, Sessions};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cookie_session::Result<()> {
+    /// # let generations = Generations::per_session(MemoryStore::new());
+    /// # let options = SessionOptions::new().with_generations(generations);
+    /// # let sessions = Sessions::new(KeyRing::new(RootKey::generate()?), options)?;
+    /// let mut list = Vec::new(); // a table, with the user's name
+    ///
+    /// # let request = sessions.request(None::<String>);
+    /// # let session = request.session().await?;
+    /// session.log_in("Ada")?;
+    /// list.push((session.handle(), "Firefox in Berlin"));
+    /// # let headers = request.commit().await?;
+    /// # let cookie = headers.set_cookie()[0].split(';').next().unwrap_or_default().to_owned();
+    ///
+    /// // Later, in another session of hers: she does not know it.
+    /// if let Some((Some(handle), _)) = list.pop() {
+    ///     sessions.end_session(&handle).await?;
+    /// }
+    /// # let request = sessions.request(cookie);
+    /// assert!(request.session().await?.user().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`end_user`](Self::end_user), and of the kind [`Refused`](crate::ErrorKind::Refused) for a
+    /// text that is no handle, and for sessions without a generation each.
+    pub async fn end_session(&self, handle: &str) -> Result<()> {
+        let refused = |what| Error::new(ErrorKind::Refused, what);
+        if !self.0.generations.mode.is_per_session() {
+            return Err(refused(
+                "sessions without a generation each cannot be ended one by one: choose \
+                 Generations::per_session or monotonic",
+            ));
+        }
+        let row: [u8; 16] =
+            hex::decode(handle).ok_or_else(|| refused("a handle has 32 hexadecimal digits"))?;
+        let now = self.0.clock.now();
+        // No token of it lives longer.
+        let keep_until = now.plus(self.0.lifetime.absolute).plus(SKEW);
+        self.0.raise(Key::field(&self.0.scopes.session, &row), now, keep_until).await.map(drop)
+    }
+
     /// Ends all sessions there are: after a leak, say. Also those that a machine began whose clock is up
     /// to a minute ahead.
     ///
@@ -159,7 +208,7 @@ impl SessionOptions {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            attributes: None,
+            attributes: Attributes::default(),
             purpose: "session".to_owned(),
             audience: String::new(),
             lifetime: Lifetime {
@@ -175,7 +224,7 @@ impl SessionOptions {
     /// The name and the attributes of the cookie.
     #[must_use]
     pub fn with_cookie(mut self, attributes: impl Into<Attributes>) -> Self {
-        self.attributes = Some(attributes.into());
+        self.attributes = attributes.into();
         self
     }
 

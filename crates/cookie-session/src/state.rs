@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use dogpile_core::Timestamp;
 
-use crate::cookie::SeenChunks;
+use crate::content::Content;
+use crate::cookie::{Candidates, SeenChunks};
 use crate::header::{Header, SessionId};
 use crate::key::no_random_bytes;
 use crate::lifetime::Lifetime;
@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct State {
     /// Of no meaning unless the session exists.
     pub(crate) header: Header,
-    pub(crate) content: Bytes,
+    pub(crate) content: Content,
     /// Whether there is a session: one came, or something was put.
     pub(crate) exists: bool,
     pub(crate) saving: Saving,
@@ -25,9 +25,8 @@ pub(crate) struct State {
     pub(crate) came_valid: bool,
     /// The chunks that came, which are to be removed when fewer are set.
     pub(crate) seen_chunks: SeenChunks,
-    /// The content and the messages that came, to see whether they changed.
-    pub(crate) came_content: Bytes,
-    pub(crate) came_flash: Vec<u8>,
+    /// The messages that came, if others may be in their place.
+    pub(crate) came_flash: Option<Vec<u8>>,
     /// It has an id that no token has had.
     pub(crate) is_new: bool,
     /// The user logged in, or a new id was asked for.
@@ -77,11 +76,15 @@ pub(crate) enum Change {
 }
 
 impl State {
+    /// No session, of a request that may have brought what is none.
+    pub(crate) fn without(found: &Candidates<'_>) -> Self {
+        Self { came: !found.are_none(), seen_chunks: found.seen_chunks, ..Self::default() }
+    }
+
     /// Makes sure that there is a session to put something in.
     pub(crate) fn begin(&mut self, lifetime: &Lifetime, now: Timestamp) -> Result<()> {
         if !self.exists {
             self.header = Header { id: random_id()?, ..Header::default() };
-            self.content = Bytes::new();
             lifetime.begin(&mut self.header, now);
             (self.exists, self.is_new) = (true, true);
         }
@@ -92,8 +95,8 @@ impl State {
         let is_another = self.header.user.as_deref().is_some_and(|present| present != user);
         self.renew(lifetime, now)?;
         if is_another {
-            self.content = Bytes::new();
-            self.header.flash.clear();
+            self.content.set(Vec::new());
+            self.flash_mut().clear();
         }
         lifetime.begin(&mut self.header, now);
         self.header.user = Some(user.into());
@@ -153,10 +156,10 @@ impl State {
         if !self.exists {
             return Change::None;
         }
-        if self.is_renewed || self.is_flashed || self.content != self.came_content {
+        if self.is_renewed || self.is_flashed || self.content.is_changed() {
             return Change::Asked;
         }
-        if self.is_new || self.is_due || self.header.flash != self.came_flash {
+        if self.is_new || self.is_due || self.has_other_flash() {
             return Change::Unasked;
         }
         Change::None
@@ -164,7 +167,17 @@ impl State {
 
     /// Whether the content changed, and not only the clocks.
     pub(crate) fn is_changed(&self) -> bool {
-        self.change() == Change::Asked || self.header.flash != self.came_flash
+        self.change() == Change::Asked || self.has_other_flash()
+    }
+
+    /// The messages, to be changed.
+    pub(crate) fn flash_mut(&mut self) -> &mut Vec<u8> {
+        self.came_flash.get_or_insert_with(|| self.header.flash.clone());
+        &mut self.header.flash
+    }
+
+    fn has_other_flash(&self) -> bool {
+        self.came_flash.as_ref().is_some_and(|came| *came != self.header.flash)
     }
 }
 
@@ -189,10 +202,11 @@ impl State {
 
     /// What was changed is saved.
     pub(crate) fn settle(&mut self) {
-        self.came_content.clone_from(&self.content);
-        self.came_flash.clone_from(&self.header.flash);
+        self.content.settle();
+        self.came_flash = None;
         (self.is_new, self.is_renewed, self.is_flashed) = (false, false, false);
         (self.is_due, self.is_unacknowledged, self.is_removed) = (false, false, false);
+        self.ended.clear();
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use aes_gcm::aead::AeadInOut;
 use arc_swap::{ArcSwap, Guard};
 use base64_simd::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 
+use crate::content::Content;
+use crate::cookie::TokenText;
 use crate::key::{Binding, DerivedKey, KEY_ID_BYTES, VERSION, no_random_bytes};
 use crate::{Error, ErrorKind, KeyRing, KeyState};
 
@@ -17,7 +18,7 @@ const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
 const HEADER_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
 /// What a token has beside its plaintext, before it is written as text.
-pub(crate) const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
+const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 
 /// The keys of a ring, derived for one binding: they follow the ring when it changes.
 pub(crate) struct Keys {
@@ -32,7 +33,10 @@ pub(crate) struct Derived {
     keys: Vec<DerivedKey>,
 }
 
-/// What a token held, with the parts of the token around it, and whether it should be sealed anew.
+/// A token that is not written as text yet.
+pub(crate) struct Sealed(Vec<u8>);
+
+/// What a token held, behind the parts of the token before it, and whether it should be sealed anew.
 pub(crate) struct Opened {
     raw: Vec<u8>,
     /// A key sealed it that will be removed: seal it with the active one.
@@ -59,11 +63,16 @@ impl Keys {
         Self { ring: ring.clone(), binding, current }
     }
 
-    /// Seals with the active key and a nonce of the operating system.
-    pub(crate) fn seal(&self, plaintext: &[u8]) -> Result<String, Error> {
+    /// Seals what is written, about so many bytes, with the active key and a nonce of the operating
+    /// system.
+    pub(crate) fn seal(
+        &self,
+        about: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Sealed, Error> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(no_random_bytes)?;
-        self.current().active()?.seal(&nonce, plaintext)
+        self.current().active()?.seal(&nonce, about, write)
     }
 
     /// Opens a token with the key that it names. Nothing is done with a text of more than `max_chars`.
@@ -144,12 +153,17 @@ impl Derived {
 }
 
 impl DerivedKey {
-    fn seal(&self, nonce: &[u8; NONCE_BYTES], plaintext: &[u8]) -> Result<String, Error> {
-        let mut raw = Vec::with_capacity(OVERHEAD_BYTES + plaintext.len());
+    fn seal(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        about: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Sealed, Error> {
+        let mut raw = Vec::with_capacity(OVERHEAD_BYTES + about);
         raw.push(VERSION);
         raw.extend_from_slice(&self.id);
         raw.extend_from_slice(nonce);
-        raw.extend_from_slice(plaintext);
+        write(&mut raw);
         let tag = self
             .cipher
             .encrypt_inout_detached(
@@ -159,7 +173,7 @@ impl DerivedKey {
             )
             .map_err(|_| Error::new(ErrorKind::TooLarge, "a session has less than 64 GiB"))?;
         raw.extend_from_slice(&tag);
-        Ok(URL_SAFE_NO_PAD.encode_to_string(&raw))
+        Ok(Sealed(raw))
     }
 
     fn open(&self, mut raw: Vec<u8>) -> Result<Opened, Invalid> {
@@ -171,6 +185,7 @@ impl DerivedKey {
         self.cipher
             .decrypt_inout_detached(nonce.into(), &self.associated_data, text.into(), tag.into())
             .map_err(|_| Invalid::Forged)?;
+        raw.truncate(raw.len() - TAG_BYTES);
         Ok(Opened { raw, retiring: self.state == KeyState::Retiring })
     }
 
@@ -188,15 +203,31 @@ impl DerivedKey {
     }
 }
 
-impl Opened {
-    /// The plaintext, without copying it.
-    pub(crate) fn into_plaintext(self) -> Bytes {
-        let end = self.raw.len() - TAG_BYTES;
-        Bytes::from(self.raw).slice(HEADER_BYTES..end)
+impl Sealed {
+    /// How many characters a token takes whose plaintext has so many bytes.
+    pub(crate) fn chars_of(plaintext: usize) -> usize {
+        (4 * (OVERHEAD_BYTES + plaintext)).div_ceil(3)
+    }
+}
+
+impl TokenText for Sealed {
+    fn chars(&self) -> usize {
+        Self::chars_of(self.0.len() - OVERHEAD_BYTES)
     }
 
+    fn write_to(&self, text: &mut String) {
+        URL_SAFE_NO_PAD.encode_append(&self.0, text);
+    }
+}
+
+impl Opened {
     pub(crate) fn plaintext(&self) -> &[u8] {
-        &self.raw[HEADER_BYTES..self.raw.len() - TAG_BYTES]
+        &self.raw[HEADER_BYTES..]
+    }
+
+    /// The last bytes of the plaintext, without copying them.
+    pub(crate) fn into_content(self, length: usize) -> Content {
+        Content::at_end_of(self.raw, length)
     }
 }
 
@@ -230,6 +261,10 @@ mod tests {
         Keys::derive(ring, Binding::new("__Host-session", "session", "example.org").unwrap())
     }
 
+    fn seal(keys: &Keys, plaintext: &[u8]) -> String {
+        keys.seal(0, |to| to.extend_from_slice(plaintext)).unwrap().to_text()
+    }
+
     fn bytes(hex: &serde_json::Value) -> Vec<u8> {
         let hex = hex.as_str().unwrap();
         (0..hex.len())
@@ -256,7 +291,8 @@ mod tests {
             assert_eq!(key.associated_data, bytes(&vector["associated_data"]));
             let plaintext = bytes(&vector["plaintext"]);
             let nonce = bytes(&vector["nonce"]).try_into().unwrap();
-            assert_eq!(key.seal(&nonce, &plaintext).unwrap(), text("token"), "{}", text("what"));
+            let sealed = key.seal(&nonce, 0, |to| to.extend_from_slice(&plaintext)).unwrap();
+            assert_eq!(sealed.to_text(), text("token"), "{}", text("what"));
 
             let keys = Keys::derive(&KeyRing::new(root), binding);
             let opened = keys.open(text("token").as_bytes(), MAX_CHARS).unwrap();
@@ -293,8 +329,8 @@ mod tests {
         let keys = keys(&ring);
         for length in [0, 1, 15, 16, 17, 512, 3000] {
             let plaintext = vec![7; length];
-            let token = keys.seal(&plaintext).unwrap();
-            assert_eq!(token.len(), (4 * (length + OVERHEAD_BYTES)).div_ceil(3));
+            let token = seal(&keys, &plaintext);
+            assert_eq!(token.len(), Sealed::chars_of(length));
             let opened = keys.open(token.as_bytes(), MAX_CHARS).unwrap();
             assert_eq!((opened.plaintext(), opened.retiring), (&plaintext[..], false));
         }
@@ -305,7 +341,7 @@ mod tests {
         let ring = KeyRing::new(RootKey::generate().unwrap());
         let keys = keys(&ring);
         let tokens: std::collections::HashSet<String> =
-            (0..1000).map(|_| keys.seal(b"same").unwrap()).collect();
+            (0..1000).map(|_| seal(&keys, b"same")).collect();
         assert_eq!(tokens.len(), 1000);
     }
 
@@ -315,7 +351,7 @@ mod tests {
         let (key, other) = (RootKey::generate().unwrap(), RootKey::generate().unwrap());
         let ring = KeyRing::new(key.clone());
         let keys = keys(&ring);
-        let token = keys.seal(b"x").unwrap();
+        let token = seal(&keys, b"x");
         let open_as = |states: &[(KeyState, &RootKey)]| {
             let states = states.iter().map(|(state, key)| (*state, RootKey::clone(key)));
             ring.replace(&KeyRing::from_keys(states).unwrap());
@@ -328,7 +364,7 @@ mod tests {
         assert_eq!(open_as(&[(Active, &other)]), Err(Invalid::UnknownKey));
         // And the active key seals, whichever it is.
         ring.replace(&KeyRing::from_keys([(Retiring, key), (Active, other.clone())]).unwrap());
-        let token = keys.seal(b"x").unwrap();
+        let token = seal(&keys, b"x");
         ring.replace(&KeyRing::new(other));
         assert!(keys.open(token.as_bytes(), MAX_CHARS).is_ok());
     }

@@ -15,15 +15,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::header::{
-    CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER, SET_COOKIE,
-    VARY,
+    CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER,
+    SET_COOKIE, VARY,
 };
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::{self, Caching};
+use crate::answer;
 use crate::{Error, ErrorKind, RequestSession, ResponseHeaders, Result, Sessions};
 
 /// Puts the [`RequestSession`] of each request into its extensions, and commits it at the end.
@@ -154,11 +154,11 @@ where
                 if !this.session.is_touched() {
                     return Poll::Ready(Ok(response));
                 }
-                // Most requests only read, and need no future for that.
-                if let Some(headers) = this.session.settled() {
-                    return Poll::Ready(Ok(answered(response, Ok(headers))));
+                let status = response.status().as_u16();
+                if let Some(committed) = answer::commit_at_once(this.session, status) {
+                    return Poll::Ready(Ok(answered(response, committed)));
                 }
-                let (session, status) = (this.session.clone(), response.status().as_u16());
+                let session = this.session.clone();
                 let commit = Box::pin(async move { answer::commit(&session, status).await });
                 this.ending.insert(Ending { response: Some(response), commit })
             }
@@ -172,9 +172,12 @@ fn answered<B: Default>(
     mut response: Response<B>,
     committed: Result<ResponseHeaders>,
 ) -> Response<B> {
-    match committed.and_then(|headers| add(&headers, response.headers_mut())) {
+    match committed.and_then(|headers| add(headers, response.headers_mut())) {
         Ok(()) => response,
-        Err(error) => refusal(&error),
+        Err(error) => {
+            answer::report(&error);
+            refusal(&error)
+        }
     }
 }
 
@@ -184,25 +187,47 @@ impl<F, B> fmt::Debug for ResponseFuture<F, B> {
     }
 }
 
-fn add(headers: &ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
-    let bytes = |value| HeaderValue::as_bytes(value);
-    let caching = Caching::of(
-        headers,
-        to.get_all(VARY).iter().map(bytes),
-        to.get_all(CACHE_CONTROL).iter().map(bytes),
-    );
-    for line in headers.set_cookie() {
-        let mut value = HeaderValue::from_str(line).map_err(no_header)?;
+fn add(headers: ResponseHeaders, to: &mut HeaderMap) -> Result<()> {
+    if headers.is_touched() {
+        add_vary(to);
+    }
+    set_cache_control(&headers, to);
+    for line in headers.into_set_cookie() {
+        let mut value = HeaderValue::try_from(line).map_err(no_header)?;
         value.set_sensitive(true);
         to.append(SET_COOKIE, value);
     }
-    if caching.vary {
-        to.append(VARY, HeaderValue::from_static("cookie"));
-    }
-    if let Some(value) = caching.cache_control {
-        to.insert(CACHE_CONTROL, HeaderValue::from_static(value));
-    }
     Ok(())
+}
+
+fn add_vary(to: &mut HeaderMap) {
+    let cookie = HeaderValue::from_static("cookie");
+    match to.entry(VARY) {
+        Entry::Vacant(vary) => {
+            vary.insert(cookie);
+        }
+        Entry::Occupied(mut vary) => {
+            if !answer::varies(vary.iter().map(HeaderValue::as_bytes)) {
+                vary.append(cookie);
+            }
+        }
+    }
+}
+
+fn set_cache_control(headers: &ResponseHeaders, to: &mut HeaderMap) {
+    match to.entry(CACHE_CONTROL) {
+        Entry::Vacant(present) => {
+            if let Some(value) = headers.cache_control(None) {
+                present.insert(HeaderValue::from_static(value));
+            }
+        }
+        Entry::Occupied(mut present) => {
+            let text = answer::joined(present.iter().map(HeaderValue::as_bytes));
+            if let Some(value) = headers.cache_control(Some(&text)) {
+                present.insert(HeaderValue::from_static(value));
+            }
+        }
+    }
 }
 
 fn no_header(source: InvalidHeaderValue) -> Error {

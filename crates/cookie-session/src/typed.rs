@@ -113,7 +113,7 @@ impl<T: SessionData> Session<T> {
         let content = encode(value)?;
         self.put(|state| {
             state.header.schema = T::VERSION;
-            state.content = content.into();
+            state.content.set(content);
         })
     }
 }
@@ -157,10 +157,10 @@ pub(crate) fn expect<T: SessionData>(state: &mut State) -> Result<()> {
     };
     match migrated {
         Some(value) => {
-            state.content = encode(&value)?.into();
+            state.content.set(encode(&value)?);
             state.header.schema = T::VERSION;
             // It is no change of the application's: it is made again if it cannot be saved.
-            state.came_content.clone_from(&state.content);
+            state.content.settle();
             state.is_due = true;
         }
         None => {

@@ -4,14 +4,13 @@
 
 mod support;
 
-use std::cell::RefCell;
 use std::fmt::Write;
 use std::time::Duration;
 
 use cookie_session::generation::{Generations, MemoryStore};
 use cookie_session::{Attributes, KeyRing, KeyState, RootKey, Session, Sessions};
+use support::log::Log;
 use support::{Browser, Server, count, log_out, read};
-use tracing::field::{Field, Visit};
 
 const SECRET: &str = "attack at dawn";
 
@@ -172,45 +171,6 @@ async fn all_that_is_refused_is_answered_alike() {
     assert_eq!(answer(&server, browser.header().unwrap()).await.0, Some(3));
 }
 
-thread_local! {
-    static TOLD: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// Keeps for each thread, which is for each test, what was told to `tracing` there.
-struct Told;
-
-impl tracing::Subscriber for Told {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = format!("{}:", event.metadata().target());
-        event.record(&mut Line(&mut line));
-        TOLD.with_borrow_mut(|told| told.push_str(&(line + "\n")));
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-struct Line<'a>(&'a mut String);
-
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
-    }
-}
-
 /// A server with a secret in its key, its session and its browser, and all those texts.
 async fn with_secrets() -> (Server, Browser, Vec<String>) {
     let key = RootKey::generate().unwrap();
@@ -260,14 +220,15 @@ async fn no_text_for_people_holds_a_secret() {
 #[tokio::test]
 async fn every_refusal_has_its_reason_in_the_log_and_no_secret() {
     let (server, mut browser, secrets) = with_secrets().await;
-    tracing::subscriber::set_global_default(Told).unwrap();
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
     let reason = async |server: &Server, browser: &Browser, expected: &str| {
         assert!(server.arrive(browser).session().await.unwrap().is_new());
-        let lines = TOLD.take();
-        let line = lines.lines().find(|line| line.contains(expected));
+        let lines = log.take();
+        let line = lines.iter().find(|line| line.contains(expected));
         let line = line.unwrap_or_else(|| panic!("{expected:?} is not in the log, but {lines:?}"));
-        assert!(line.starts_with("cookie_session:"), "{line}");
-        is_clean(&lines, &secrets);
+        assert!(line.starts_with("cookie_session: DEBUG"), "{line}");
+        is_clean(&lines.concat(), &secrets);
     };
 
     let mut forged = browser.value().to_owned();
@@ -277,6 +238,8 @@ async fn every_refusal_has_its_reason_in_the_log_and_no_secret() {
     reason(&server, &Browser::holding(&forged), "changed").await;
     reason(&server, &Browser::holding(&browser.value()[..40]), "short").await;
     reason(&Server::new(), &browser, "key id").await;
+    reason(&server, &Browser::holding(&browser.value().repeat(30)), "longer than a cookie").await;
+    reason(&server, &Browser::holding("2.AAAA"), "more cookies than are allowed").await;
 
     let before = browser.clone();
     server.clock.step_back(Duration::from_secs(61));

@@ -91,6 +91,81 @@ async fn a_renewed_session_lives_under_its_new_id_only() {
 }
 
 #[tokio::test]
+async fn one_of_a_users_sessions_is_ended_by_its_handle() {
+    for generations in per_session() {
+        let server = Server::with(generations);
+        let handle = async |session: Session| Ok(session.handle().unwrap());
+        let (mut here, mut there) = (logged_in(&server).await, logged_in(&server).await);
+        let theirs = server.visit(&mut there, handle).await.unwrap();
+        assert_ne!(server.visit(&mut here, handle).await.unwrap(), theirs);
+        // It stays as the session is saved, and there is none without a session.
+        server.visit(&mut there, count).await.unwrap();
+        assert_eq!(server.visit(&mut there, handle).await.unwrap(), theirs);
+        let nobody = server.arrive(&Browser::new()).session().await.unwrap();
+        assert_eq!(nobody.handle(), None);
+
+        server.sessions.end_session(&theirs).await.unwrap();
+        server.sessions.end_session(&theirs).await.unwrap();
+        assert!(!is_accepted(&server, &there).await);
+        assert!(is_accepted(&server, &here).await);
+        server.clock.advance(support::IDLE - Duration::from_secs(1));
+        assert!(!is_accepted(&server, &there).await);
+        assert!(is_accepted(&server, &here).await);
+
+        // A renewed session has another, and that of before ends nothing.
+        let before = server.visit(&mut here, handle).await.unwrap();
+        server.visit(&mut here, async |session| session.renew()).await.unwrap();
+        assert_ne!(server.visit(&mut here, handle).await.unwrap(), before);
+        server.sessions.end_session(&before).await.unwrap();
+        assert!(is_accepted(&server, &here).await);
+    }
+}
+
+#[tokio::test]
+async fn a_handle_is_known_at_the_login_and_is_no_cookie() {
+    let server = Server::with(Generations::per_session(MemoryStore::new()));
+    let mut browser = Browser::new();
+    let log_in = async |session: Session| {
+        session.log_in("Ada")?;
+        Ok(session.handle().unwrap())
+    };
+    let handle = server.visit(&mut browser, log_in).await.unwrap();
+    assert!(!is_accepted(&server, &Browser::holding(&handle)).await);
+    server.sessions.end_session(&handle).await.unwrap();
+    assert!(!is_accepted(&server, &browser).await);
+}
+
+#[tokio::test]
+async fn what_is_no_handle_is_refused_and_so_are_sessions_that_cannot_be_ended_alone() {
+    let server = Server::with(Generations::per_session(MemoryStore::new()));
+    let long = "0".repeat(33);
+    for text in ["", "Ada", &long, &long[..31], "0000000000000000000000000000000G"] {
+        let refused = server.sessions.end_session(text).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Refused, "{text}");
+    }
+    for generations in [Generations::stateless(), Generations::per_user(MemoryStore::new())] {
+        let server = Server::with(generations);
+        let refused = server.sessions.end_session(&long[..32]).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Refused);
+    }
+    let store = Shaky::new();
+    let server = Server::with(Generations::per_session(store.clone()));
+    store.trouble(support::store::Trouble::Down);
+    let down = server.sessions.end_session(&long[..32]).await.unwrap_err();
+    assert_eq!(down.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_save_that_ends_and_begins_nothing_asks_the_store_only_once() {
+    let store = Shaky::new();
+    let server = Server::with(Generations::per_session(store.clone()));
+    let mut browser = logged_in(&server).await;
+    store.calls();
+    assert_eq!(server.visit(&mut browser, count).await.unwrap(), 2);
+    assert_eq!(store.calls(), ["read"], "the comparison");
+}
+
+#[tokio::test]
 async fn logging_out_everywhere_ends_all_sessions_of_the_user() {
     for generations in with_users() {
         let server = Server::with(generations);

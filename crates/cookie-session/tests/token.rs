@@ -2,20 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use base64_simd::URL_SAFE_NO_PAD;
 use cookie_session::__private::Sealer;
-use cookie_session::{Attributes, KeyRing, KeyState, RootKey};
+use cookie_session::generation::{Generations, MemoryStore};
+use cookie_session::{Attributes, Flash, KeyRing, KeyState, RootKey, Session};
+use dogpile_core::Clock;
 use proptest::prelude::*;
 
 mod hostile;
+mod support;
 
 use hostile::{check_headers, check_open, sealer};
+use support::log::Log;
+use support::{ABSOLUTE, Browser, IDLE, Server};
 
 const FORGED: &str = "it was changed, or sealed for another cookie, purpose or audience";
 
@@ -208,45 +212,11 @@ fn a_token_of_a_revoked_key_is_noticed_and_does_not_fill_the_log() {
             assert_eq!(sealer.open(token.as_bytes()).unwrap_err(), "its key is revoked");
         }
     });
-    let log = log.0.lock().unwrap();
+    let log = log.take();
     assert_eq!(log.len(), 10, "1, 2, 4, … 512");
     assert!(log[0].contains("WARN") && log[0].contains(key.fingerprint()), "{}", log[0]);
     let secret = key.expose();
     assert!(!log.concat().contains(&token[..16]) && !log.concat().contains(&secret[5..13]));
-}
-
-/// Remembers what is told to `tracing`.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Fields(String);
-        impl tracing::field::Visit for Fields {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-                write!(self.0, " {field}={value:?}").unwrap();
-            }
-        }
-        let mut fields = Fields(event.metadata().level().to_string());
-        event.record(&mut fields);
-        self.0.lock().unwrap().push(fields.0);
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// What a header is often made of, in any order.
@@ -338,14 +308,58 @@ fn run_python(python: &PathBuf, arguments: &[&str], input: &str) -> serde_json::
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+#[tokio::test]
+async fn python_reads_the_cookie_of_a_session() {
+    let Some(python) = python() else {
+        eprintln!("skipped: {NO_PYTHON}");
+        return;
+    };
+    let key = RootKey::generate().unwrap();
+    let server = Server::build(KeyRing::new(key.clone()), Server::new().clock, |options| {
+        let generations = Generations::per_session(MemoryStore::new());
+        options.with_audience("shop.example.org").with_generations(generations)
+    });
+    let began = server.clock.now().as_millis();
+    let mut browser = Browser::new();
+    let log_in = async |session: Session| {
+        session.log_in("Ada")?;
+        session.insert("theme", "dark")?;
+        session.flash(Flash::new("info", "hello"))
+    };
+    server.visit(&mut browser, log_in).await.unwrap();
+    // A second token of the session, whose moments differ.
+    server.clock.advance(IDLE / 2);
+    let now = server.clock.now().as_millis();
+    server.visit(&mut browser, async |session| session.insert("n", &300)).await.unwrap();
+
+    let arguments = ["decode.py", &*key.expose(), "__Host-session", "session", "shop.example.org"];
+    let mut read = run_python(&python, &arguments, browser.value());
+    let id = read.as_object_mut().unwrap().remove("id").unwrap();
+    assert_eq!(id.as_str().unwrap().len(), 32);
+    let hex =
+        |text: &[u8]| text.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap();
+    let expected = serde_json::json!({
+        "schema": 0, "issued": now,
+        // The floor of a store that was empty is a minute ahead.
+        "started": began + 60_000,
+        "idle_until": now + millis(IDLE), "absolute_until": began + millis(ABSOLUTE),
+        "authenticated": began, "checked": now,
+        "session_generation": began, "user_generation": began,
+        "user": hex(b"Ada"), "flash": hex(b"\x04info\x05hello"),
+        "content": hex(b"\x05theme\x05\xa4dark\x01n\x03\xcd\x01\x2c"),
+    });
+    assert_eq!(read, expected);
+}
+
+const NO_PYTHON: &str = "no python3 with the package cryptography (cargo xtask test installs it)";
+
 #[test]
 fn python_reads_what_rust_wrote() {
     let decoder = include_str!("data/decode.py");
     assert!(decoder.lines().count() <= 40);
     let Some(python) = python() else {
-        eprintln!(
-            "skipped: no python3 with the package cryptography (cargo xtask test installs it)"
-        );
+        eprintln!("skipped: {NO_PYTHON}");
         return;
     };
     let key = RootKey::generate().unwrap();

@@ -103,10 +103,11 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Creation<L, D, 
     }
 
     async fn fail(&mut self, error: Error) -> Error {
-        for at in 0..self.turns().len() {
-            // The error of a release would hide the one that matters, and a lease has an end.
-            let _ = self.release(at).await;
-            self.turns.as_mut()[at].seat.land(Landing::Failed(error.clone()));
+        // The error of a release would hide the one that matters, and a lease has an end.
+        all(self.held().map(|(key, lease)| self.leases().release(key, lease))).await;
+        for turn in self.turns.as_mut() {
+            turn.lease = None;
+            turn.seat.land(Landing::Failed(error.clone()));
         }
         error
     }
@@ -219,6 +220,11 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Creation<L, D, 
         self.turns.as_ref()
     }
 
+    /// The leases that were not ended yet.
+    fn held(&self) -> impl Iterator<Item = (Key<'_>, Lease)> {
+        self.turns().iter().filter_map(|turn| Some((turn.key(), turn.lease?)))
+    }
+
     /// Extends the leases three times in their time, for ever.
     ///
     /// A lease that turns out to be lost is left to `fill` to report: the creation goes on in any
@@ -226,11 +232,8 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Creation<L, D, 
     async fn heartbeat(&self) -> std::convert::Infallible {
         loop {
             timer::sleep((self.lease_for / 3).max(timer::SHORTEST)).await;
-            for turn in self.turns() {
-                if let Some(lease) = turn.lease {
-                    let _ = self.leases().extend(turn.key(), lease, self.lease_for).await;
-                }
-            }
+            all(self.held().map(|(key, lease)| self.leases().extend(key, lease, self.lease_for)))
+                .await;
         }
     }
 }
@@ -239,6 +242,16 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Drop for Creati
     fn drop(&mut self) {
         self.give_back();
     }
+}
+
+/// Waits for all of these at once, so that many take no longer than one.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) {
+    let mut pending: Vec<_> = futures.map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        pending.retain_mut(|future| future.as_mut().poll(cx).is_pending());
+        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await
 }
 
 async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {

@@ -33,8 +33,8 @@ where
     F: FnMut(Vec<usize>) -> Fut + Send,
     Fut: Future<Output = Result<Vec<Made<L::Value>>>> + Send,
 {
-    let mut batch = Batch::new(dogpile, keys, request);
-    batch.look().await?;
+    let mut batch = Batch::new(dogpile, request);
+    batch.look(keys).await?;
     while !batch.open.is_empty() {
         let mut round = batch.join();
         let (creation, granted) = batch.ask(&mut round).await?;
@@ -70,8 +70,8 @@ struct Open<V> {
 }
 
 impl<V> Open<V> {
-    const fn at(position: usize) -> Self {
-        Self { position, repeated: Vec::new(), stale: None, panics: 0, waited: false }
+    const fn at(position: usize, stale: Option<Entry<V>>) -> Self {
+        Self { position, repeated: Vec::new(), stale, panics: 0, waited: false }
     }
 }
 
@@ -83,36 +83,40 @@ struct Round<'a, V: Clone> {
 }
 
 impl<'a, L: LeaseBackend> Batch<'a, L> {
-    fn new(dogpile: &'a Dogpile<L>, keys: &[Key<'a>], request: &'a Request<'a>) -> Self {
-        let mut open = BTreeMap::new();
-        for (position, key) in keys.iter().enumerate() {
-            match open.entry(*key) {
-                btree_map::Entry::Vacant(vacant) => _ = vacant.insert(Open::at(position)),
-                btree_map::Entry::Occupied(present) => present.into_mut().repeated.push(position),
-            }
-        }
+    fn new(dogpile: &'a Dogpile<L>, request: &'a Request<'a>) -> Self {
         let deadline = Instant::now().checked_add(request.wait_for);
-        Self { dogpile, request, deadline, open, served: keys.iter().map(|_| None).collect() }
+        Self { dogpile, request, deadline, open: BTreeMap::new(), served: Vec::new() }
     }
 
     /// Serves what a plain read finds fresh. Of many keys most are, and need neither a seat nor a question
     /// about leases.
-    async fn look(&mut self) -> Result<()> {
-        if self.open.is_empty() {
+    async fn look(&mut self, keys: &[Key<'a>]) -> Result<()> {
+        if keys.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> = self.open.keys().copied().collect();
-        let entries = present_many(&*self.dogpile.leases, &keys).await?;
+        let entries = present_many(&*self.dogpile.leases, keys).await?;
         let freshness = self.request.freshness();
-        for (key, entry) in keys.into_iter().zip(entries) {
-            let Some(entry) = entry else { continue };
-            match freshness.age(&entry) {
-                Age::Fresh => self.serve(key, entry, ServedBy::Hit),
-                Age::Stale => self.keep_stale(key, entry),
-                Age::Dead => {}
+        self.served.reserve(keys.len());
+        for (position, (key, entry)) in keys.iter().zip(entries).enumerate() {
+            let age = entry.as_ref().map_or(Age::Dead, |entry| freshness.age(entry));
+            let (served, stale) = match (age, entry) {
+                (Age::Fresh, Some(entry)) => (Some(Served { entry, by: ServedBy::Hit }), None),
+                (Age::Stale, stale) => (None, stale),
+                _ => (None, None),
+            };
+            if served.is_none() {
+                self.open_at(position, *key, stale);
             }
+            self.served.push(served);
         }
         Ok(())
+    }
+
+    fn open_at(&mut self, position: usize, key: Key<'a>, stale: Option<Entry<L::Value>>) {
+        match self.open.entry(key) {
+            btree_map::Entry::Vacant(vacant) => _ = vacant.insert(Open::at(position, stale)),
+            btree_map::Entry::Occupied(present) => present.into_mut().repeated.push(position),
+        }
     }
 
     fn join(&mut self) -> Round<'a, L::Value> {

@@ -26,9 +26,12 @@ impl Address {
     /// `memcached://host[:port]`, `memcacheds://host[:port]`, `unix:///path`, or `host[:port]`.
     pub(crate) fn new(text: &str) -> Result<Self> {
         let wrong = || {
+            // Before an @ there may be a password.
+            let shown = if text.contains('@') { String::new() } else { format!(" {text:?}") };
             refused(format!(
-                "the address {text:?} is not understood; it is memcached://host[:port], memcacheds:// for TLS \
-                 (feature `tls`), unix:///path/of/socket, or host[:port]"
+                "the address{shown} is not understood; it is memcached://host[:port], memcacheds:// for TLS \
+                 (feature `tls`), unix:///path/of/socket, or host[:port]; credentials go to \
+                 `Connect::with_credentials`"
             ))
         };
         #[cfg(unix)]
@@ -72,6 +75,13 @@ impl Address {
             return Err(refused("`memcacheds://` needs the feature `tls` of dogpile-memcached"));
         }
         Ok(Self::Tcp { host: host.to_owned(), port, tls })
+    }
+}
+
+#[cfg(feature = "classic")]
+impl Address {
+    pub(crate) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
     }
 }
 

@@ -32,11 +32,14 @@ pub struct Connect {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// The commands of all servers. Leases are locks made of `add`, at two round trips more.
+    /// The commands of all servers. Leases are locks made of `add`, at two round trips more. Not by TLS.
     Classic,
     /// The commands since memcached 1.6, in which the server itself grants leases.
     Meta,
 }
+
+/// Nobody waits longer, and it can be added to any moment.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 impl Default for Connect {
     fn default() -> Self {
@@ -61,7 +64,8 @@ impl Connect {
         Self::default()
     }
 
-    /// How long one attempt to connect may take, with the handshake. 500 ms by default.
+    /// How long it may take to reach a server, with the handshake of TLS, and as long again to learn what
+    /// it can do. 500 ms by default.
     #[must_use]
     pub fn with_connect_timeout(mut self, d: Duration) -> Self {
         self.connect_timeout = d;
@@ -74,7 +78,7 @@ impl Connect {
     /// and everybody who waits on it is told.
     #[must_use]
     pub fn with_response_timeout(mut self, d: Duration) -> Self {
-        self.response_timeout = d;
+        self.response_timeout = d.min(A_YEAR);
         self
     }
 
@@ -83,7 +87,8 @@ impl Connect {
     /// 2 s by default. Meanwhile its keys fail at once.
     #[must_use]
     pub fn with_retry_after(mut self, least: Duration, most: Duration) -> Self {
-        self.retry_after = (least, most.max(least));
+        let most = most.max(least).min(A_YEAR);
+        self.retry_after = (least.min(most), most);
         self
     }
 

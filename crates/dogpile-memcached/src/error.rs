@@ -48,11 +48,15 @@ pub(crate) fn told(server: &str, message: &[u8]) -> Error {
         );
     }
     if said.contains("out of memory") {
-        return unavailable(format!(
-            "{server} has no memory for the value: it runs without eviction (-M), or every item of this size is in use"
-        ));
+        return full(server);
     }
     unavailable(format!("{server} refused a command: {said}"))
+}
+
+pub(crate) fn full(server: &str) -> Error {
+    unavailable(format!(
+        "{server} has no memory for the value: it runs without eviction (-M), or every item of this size is in use"
+    ))
 }
 
 pub(crate) fn too_large(value: usize, stored: usize, limit: usize, hint: &str) -> Error {

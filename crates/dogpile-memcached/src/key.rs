@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::error::refused;
 
 /// The longest name that memcached takes, in bytes.
-const LONGEST: usize = 250;
+pub(crate) const LONGEST: usize = 250;
 /// The longest prefix: what is left is enough for every name that is encoded.
 const LONGEST_PREFIX: usize = 128;
 /// What begins every name that is not a plain key as it is.

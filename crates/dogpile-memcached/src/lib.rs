@@ -1,5 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "classic"),
+    allow(
+        dead_code,
+        unused_imports,
+        clippy::infallible_destructuring_match,
+        reason = "classic commands take ways of their own"
+    )
+)]
 
 mod address;
 mod backend;
@@ -11,6 +20,7 @@ mod error;
 mod expiry;
 mod fleet;
 mod greeting;
+mod health;
 mod inspect;
 mod key;
 mod lease;

@@ -25,8 +25,9 @@ use crate::wait::Watches;
 /// on the options, on the locator, and on the time of a lease.
 ///
 /// Connections are driven by tasks of the tokio runtime in which they are made: that of
-/// [`connect`](Self::connect), or of the call that had to connect again. The tasks end when the last
-/// clone is dropped.
+/// [`connect`](Self::connect), or of the call that had to connect again. That runtime has to be running
+/// as long as they are used: its tasks also watch the timeouts. The tasks end when the last clone is
+/// dropped.
 #[derive(Clone)]
 pub struct Memcached {
     pub(crate) fleet: Arc<Fleet>,

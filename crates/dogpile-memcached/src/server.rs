@@ -1,19 +1,20 @@
 //! One server: its connections, how it is, and what it takes.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock};
 
 #[cfg(feature = "classic")]
 use dogpile_core::BoxFuture;
 use dogpile_core::{Error, Result};
+use tokio::task::JoinHandle;
 
 use crate::address::Address;
 #[cfg(feature = "classic")]
 use crate::classic::{BoxStream, Classic, Limits, Open};
 use crate::connect::{Connect, Protocol};
-use crate::error::{garbled, told};
-use crate::greeting::{Facts, epoch, greet};
+use crate::error::{garbled, told, unavailable};
+use crate::greeting::{self, Facts, greet};
+use crate::health::Health;
 use crate::meta::{Command, Connection, Failure, Reply, Status};
 use crate::random::random;
 use crate::socket::Socket;
@@ -25,7 +26,7 @@ pub(crate) struct Server {
     address: Address,
     options: Connect,
     lanes: Box<[Lane]>,
-    health: Mutex<Health>,
+    health: Arc<Health>,
     facts: RwLock<Option<Facts>>,
     pub(crate) counts: Counts,
     #[cfg(feature = "classic")]
@@ -38,14 +39,6 @@ struct Lane {
     connection: RwLock<Option<Arc<Connection>>>,
     /// Held by whoever connects; the others wait for its connection.
     opening: tokio::sync::Mutex<()>,
-}
-
-#[derive(Default)]
-struct Health {
-    /// Attempts to connect that failed, one after the other.
-    failures: u32,
-    /// Why the last one did, and until when nobody tries again.
-    resting: Option<(Instant, Error)>,
 }
 
 /// What commands travel through.
@@ -75,14 +68,15 @@ const OVERHEAD: usize = 80;
 impl Server {
     pub(crate) fn new(name: Option<&str>, address: Address, options: Connect) -> Result<Arc<Self>> {
         options.check(&address)?;
-        let name = name.map_or_else(|| address.to_string(), str::to_owned).into();
+        let name: Arc<str> = name.map_or_else(|| address.to_string(), str::to_owned).into();
+        let health = Health::new(Arc::clone(&name), options.retry_after);
         let lanes = (0..options.connections).map(|_| Lane::default()).collect();
         Ok(Arc::new(Self {
             name,
             address,
             options,
             lanes,
-            health: Mutex::default(),
+            health: Arc::new(health),
             facts: RwLock::default(),
             counts: Counts::default(),
             #[cfg(feature = "classic")]
@@ -96,9 +90,8 @@ impl Server {
         match (least, free) {
             (Some(connection), Some(free)) if connection.load() > 0 => {
                 // All are busy: the next caller will find one more.
-                if self.lanes[free].opening.try_lock().is_ok() && self.is_well() {
-                    let server = Arc::clone(self);
-                    tokio::spawn(async move { server.open(free).await.map(drop) });
+                if self.lanes[free].opening.try_lock().is_ok() && self.health.is_well() {
+                    drop(self.opening(free));
                 }
                 Ok(Line::Meta(connection))
             }
@@ -108,9 +101,18 @@ impl Server {
                 if let Some(classic) = self.present_classic() {
                     return Ok(Line::Classic(classic));
                 }
-                self.open(free.unwrap_or(0)).await
+                self.health.rested()?;
+                let opened = self.opening(free.unwrap_or(0)).await;
+                opened.unwrap_or_else(|_| Err(unavailable("the runtime is shutting down")))
             }
         }
+    }
+
+    /// Connects whether anybody goes on waiting for it or not: callers that have less time than that
+    /// takes would never get a connection, and never learn that there is none to be had.
+    fn opening(self: &Arc<Self>, at: usize) -> JoinHandle<Result<Line>> {
+        let server = Arc::clone(self);
+        tokio::spawn(async move { server.open(at).await })
     }
 
     /// A place without a connection, and the connection for which the fewest callers wait.
@@ -134,12 +136,11 @@ impl Server {
     }
 
     async fn open(&self, at: usize) -> Result<Line> {
-        self.rested()?;
         let lane = &self.lanes[at];
-        let _opening = match self.is_well() {
+        let _opening = match self.health.is_well() {
             true => lane.opening.lock().await,
             // Somebody is trying whether it is back, and nobody else waits for that.
-            false => match (lane.opening.try_lock(), self.last_error()) {
+            false => match (lane.opening.try_lock(), self.health.last_error()) {
                 (Ok(opening), _) => opening,
                 (Err(_), Some(error)) => return Err(error),
                 (Err(_), None) => lane.opening.lock().await,
@@ -152,32 +153,22 @@ impl Server {
         if let Some(classic) = self.present_classic() {
             return Ok(Line::Classic(classic));
         }
-        self.rested()?;
-        match self.opened(lane).await {
-            Ok(line) => {
-                *lock(&self.health) = Health::default();
-                add(&self.counts.connects, 1);
-                Ok(line)
-            }
-            Err(error) => {
-                add(&self.counts.failed_connects, 1);
-                self.failed(&error);
-                Err(error)
-            }
-        }
+        self.health.attempt(self.opened(lane)).await
     }
 
     async fn opened(&self, lane: &Lane) -> Result<Line> {
         let mut socket = Socket::open(&self.address, &self.options).await?;
         let facts = greet(&mut socket, &self.name, &self.options).await?;
         tracing::debug!(server = &*self.name, ?facts, "connected to memcached");
-        // A server that does not tell its lives apart gets a new one with every connection.
-        let epoch = facts.epoch.unwrap_or_else(|| epoch(&random().to_be_bytes()));
+        // A server that does not tell its lives apart lives as long as it has a connection.
+        let present = || self.lanes.iter().find_map(Lane::present).map(|other| other.epoch);
+        let epoch = facts.epoch.or_else(present);
+        let epoch = epoch.unwrap_or_else(|| greeting::epoch(&random().to_be_bytes()));
         let protocol = facts.protocol;
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Some(facts);
         match protocol {
             Protocol::Meta => {
-                let limit = self.item_limit();
+                let limit = self.largest();
                 let allowed = self.options.response_timeout;
                 let name = Arc::clone(&self.name);
                 let connection = Arc::new(Connection::start(socket, name, epoch, allowed, limit));
@@ -186,16 +177,24 @@ impl Server {
                 Ok(Line::Meta(connection))
             }
             #[cfg(feature = "classic")]
+            Protocol::Classic if self.address.is_tls() => Err(crate::error::refused(format!(
+                "{} is spoken to by TLS, and by TLS only the meta protocol is spoken, which came with \
+                 1.6.10",
+                self.name
+            ))),
+            #[cfg(feature = "classic")]
             Protocol::Classic => {
                 let limits = Limits {
                     connections: CLASSIC_CONNECTIONS * self.options.connections,
                     item: self.room(b""),
+                    largest: self.largest(),
                     response_timeout: self.options.response_timeout,
                 };
                 let opener = Opener {
                     name: Arc::clone(&self.name),
                     address: self.address.clone(),
                     options: self.options.clone(),
+                    health: Arc::clone(&self.health),
                 };
                 let classic = Arc::new(Classic::new(opener, limits));
                 let mut present = self.classic.write().unwrap_or_else(PoisonError::into_inner);
@@ -295,39 +294,19 @@ impl Server {
         self.classic.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn is_well(&self) -> bool {
-        lock(&self.health).failures == 0
-    }
-
-    fn last_error(&self) -> Option<Error> {
-        lock(&self.health).resting.as_ref().map(|(_, error)| error.clone())
-    }
-
-    /// Fails while the server is left alone.
-    fn rested(&self) -> Result<()> {
-        match &lock(&self.health).resting {
-            Some((until, error)) if Instant::now() < *until => Err(error.clone()),
-            _ => Ok(()),
-        }
-    }
-
-    fn failed(&self, error: &Error) {
-        let mut health = lock(&self.health);
-        let (least, most) = self.options.retry_after;
-        let pause = least.saturating_mul(1 << health.failures.min(16)).min(most);
-        health.failures = health.failures.saturating_add(1);
-        let until = Instant::now() + jittered(pause);
-        tracing::debug!(server = &*self.name, %error, ?pause, "memcached cannot be reached");
-        health.resting = Some((until, error.clone()));
-    }
-
     /// The most bytes of one item.
     pub(crate) fn item_limit(&self) -> usize {
-        let said = || {
-            let facts = self.facts.read().unwrap_or_else(PoisonError::into_inner);
-            facts.as_ref().and_then(|facts| facts.item_limit)
-        };
-        self.options.item_limit.or_else(said).unwrap_or(USUAL_LIMIT)
+        self.options.item_limit.or_else(|| self.said_limit()).unwrap_or(USUAL_LIMIT)
+    }
+
+    /// The most bytes of a value that is read: other programs may write larger ones than this.
+    fn largest(&self) -> usize {
+        self.said_limit().unwrap_or(USUAL_LIMIT).max(self.item_limit())
+    }
+
+    fn said_limit(&self) -> Option<usize> {
+        let facts = self.facts.read().unwrap_or_else(PoisonError::into_inner);
+        facts.as_ref().and_then(|facts| facts.item_limit)
     }
 
     /// The most bytes of a value under a name of this length.
@@ -344,12 +323,12 @@ impl Server {
             version: facts.as_ref().and_then(|facts| facts.version.clone()),
             protocol: facts.as_ref().map(|facts| facts.protocol),
             item_limit: self.options.item_limit.or(facts.and_then(|facts| facts.item_limit)),
-            is_down: !self.is_well(),
+            is_down: !self.health.is_well(),
             connections: connections.len(),
             waiting: connections.iter().map(|connection| connection.load()).sum(),
             round_trips: read(&counts.round_trips),
-            connects: read(&counts.connects),
-            failed_connects: read(&counts.failed_connects),
+            connects: read(&self.health.connects),
+            failed_connects: read(&self.health.failed_connects),
             failures: read(&counts.failures),
             lost_leases: read(&counts.lost_leases),
             expired_leases: read(&counts.expired_leases),
@@ -367,16 +346,6 @@ impl Lane {
     }
 }
 
-fn lock(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
-    health.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A fifth more or less, so that not all come back at once.
-pub(crate) fn jittered(d: Duration) -> Duration {
-    let [a, b, ..] = random().to_be_bytes();
-    d.mul_f64(0.8 + 0.4 * f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX))
-}
-
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({})", self.name)
@@ -389,18 +358,19 @@ struct Opener {
     name: Arc<str>,
     address: Address,
     options: Connect,
+    health: Arc<Health>,
 }
 
 #[cfg(feature = "classic")]
 impl Open for Opener {
     fn open(&self) -> BoxFuture<'_, Result<BoxStream>> {
-        Box::pin(async move {
+        Box::pin(self.health.attempt(async {
             let mut socket = Socket::open(&self.address, &self.options).await?;
             if self.options.credentials.is_some() {
                 greet(&mut socket, &self.name, &self.options).await?;
             }
             Ok(Box::new(socket) as BoxStream)
-        })
+        }))
     }
 }
 

@@ -94,6 +94,14 @@ impl Socket {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    pub(crate) const fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Self::Tls(_) = self {
+            return true;
+        }
+        false
+    }
+
     /// A way to write at once, where there is one.
     pub(crate) fn direct(&self) -> Option<Direct> {
         match self {

@@ -46,8 +46,6 @@ pub struct ServerStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) round_trips: AtomicU64,
-    pub(crate) connects: AtomicU64,
-    pub(crate) failed_connects: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) lost_leases: AtomicU64,
     pub(crate) expired_leases: AtomicU64,

@@ -130,8 +130,13 @@ impl Redis {
             if let Some(large) = bytes(self.wire.one(fields.get_large(field)).await?)? {
                 return Ok(Some(large));
             }
+            let again = bytes(self.wire.one(fields.get(field)).await?)?;
+            if again == stored {
+                // The server has evicted the large one.
+                return Ok(None);
+            }
             // It was written again between the two reads.
-            stored = bytes(self.wire.one(fields.get(field)).await?)?;
+            stored = again;
         }
         Ok(None)
     }
@@ -176,34 +181,47 @@ impl Redis {
         Ok(found)
     }
 
+    /// Puts large values in the place of their marks.
     async fn fetch_large(
         &self,
         keys: &[Key<'_>],
         groups: &[(Fields, Vec<usize>)],
         found: &mut [Option<Bytes>],
     ) -> Result<()> {
-        let marked: Vec<_> = groups
+        let is_marked = |stored: &Option<Bytes>| stored.as_deref().is_some_and(is_marker);
+        let mut marked: Vec<_> = groups
             .iter()
             .flat_map(|(fields, places)| places.iter().map(move |at| (fields, *at)))
-            .filter(|(_, at)| found[*at].as_deref().is_some_and(is_marker))
+            .filter(|(_, at)| is_marked(&found[*at]))
             .collect();
-        if marked.is_empty() {
-            return Ok(());
-        }
-        let requests: Vec<_> =
-            marked.iter().map(|(fields, at)| fields.get_large(keys[*at].as_bytes())).collect();
-        let replies = self.wire.all(&requests).await;
-        for ((fields, at), reply) in marked.into_iter().zip(replies) {
-            found[at] = match bytes(reply?)? {
-                Some(large) => Some(large),
-                None => {
-                    let field = keys[at].as_bytes();
-                    let again = bytes(self.wire.one(fields.get(field)).await?)?;
-                    self.unmarked(fields, field, again).await?
+        for _ in 0..3 {
+            let asked = marked.iter().map(|(fields, at)| fields.get_large(keys[*at].as_bytes()));
+            let large = self.replies(asked.collect()).await?;
+            let mut gone = Vec::new();
+            for ((fields, at), large) in marked.into_iter().zip(large) {
+                match large {
+                    Some(_) => found[at] = large,
+                    None => gone.push((fields, at)),
                 }
-            };
+            }
+            // They were written again between the two reads, or the server has evicted them.
+            let asked = gone.iter().map(|(fields, at)| fields.get(keys[*at].as_bytes()));
+            let again = self.replies(asked.collect()).await?;
+            for ((_, at), again) in gone.iter().zip(again) {
+                found[*at] = if again == found[*at] { None } else { again };
+            }
+            gone.retain(|(_, at)| is_marked(&found[*at]));
+            marked = gone;
         }
+        marked.into_iter().for_each(|(_, at)| found[at] = None);
         Ok(())
+    }
+
+    async fn replies(&self, asked: Vec<Request>) -> Result<Vec<Option<Bytes>>> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.wire.all(&asked).await.into_iter().map(|reply| bytes(reply?)).collect()
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Connect {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// The protocol of all servers. Waiting callers poll.
+    /// The protocol of all servers. Waiting callers poll; those of other processes are woken.
     Resp2,
     /// The protocol since Redis 6: messages arrive on the connection that is there already.
     Resp3,
@@ -86,7 +86,7 @@ impl Connect {
     }
 
     /// Whether the server's messages are used to wake who waits. True by default; without them,
-    /// waiting is polling. All processes that share keys have to agree.
+    /// waiting is polling, and nobody is told. All processes that share keys have to agree.
     #[must_use]
     pub fn with_messages(mut self, yes: bool) -> Self {
         self.messages = yes;
@@ -119,7 +119,8 @@ impl Address {
             )
             .with_source(error)
         })?;
-        let said = url.contains("protocol=").then(|| match info.redis_settings().protocol() {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let said = query.contains("protocol=").then(|| match info.redis_settings().protocol() {
             ProtocolVersion::RESP3 => Protocol::Resp3,
             _ => Protocol::Resp2,
         });
@@ -133,12 +134,8 @@ impl Address {
 
     pub(crate) fn of(client: Client, options: &Connect) -> Self {
         provide_cryptography();
-        let said = match client.get_connection_info().redis_settings().protocol() {
-            ProtocolVersion::RESP3 => Protocol::Resp3,
-            _ => Protocol::Resp2,
-        };
-        let protocol = Some(options.protocol.unwrap_or(said));
-        Self { client, protocol, messages: options.messages }
+        // A client has RESP2 also if nobody chose it.
+        Self { client, protocol: options.protocol, messages: options.messages }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dogpile_core::{
     Age, Answer, Ask, Entry, Error, ErrorKind, Held, Key, KeyBuf, Lease, LeaseBackend, Result,
     SetOptions,
 };
+use futures_util::future::join_all;
 use redis::Value;
 
 use crate::backend::Place;
@@ -16,7 +17,7 @@ use crate::error::unexpected;
 use crate::layout::{bytes, done, is_marker, lease_millis, list, token_of};
 use crate::redis::Redis;
 use crate::stats::add;
-use crate::wait::Left;
+use crate::wait::{LOOK_AGAIN, Left};
 use crate::wire::Request;
 
 /// How often who asks is told of a value that came meanwhile and is not fresh either.
@@ -43,24 +44,32 @@ impl LeaseBackend for Redis {
     /// Asks for all leases at once, as if nothing were there: who asks for many has read them.
     async fn get_or_lease_many(&self, asks: &[Ask<'_>]) -> Result<Vec<Answer<Bytes>>> {
         let mut answers: Vec<Option<Answer<Bytes>>> = vec![None; asks.len()];
-        let nothing = |at| Wanted { at, token: new_token(), seen: Seen::nothing() };
-        let mut wanted: Vec<_> = (0..asks.len()).map(nothing).collect();
+        let mut answered = Vec::with_capacity(asks.len());
+        let mut wanted: Vec<_> = asks
+            .iter()
+            .enumerate()
+            .map(|(at, ask)| Wanted { at, asked: Asked::new(self, ask.key), seen: Seen::nothing() })
+            .collect();
         for _ in 0..ROUNDS {
             let mut again = Vec::new();
-            for (mut asked, said) in self.ask_many(asks, wanted).await {
-                let ask = &asks[asked.at];
+            for (mut one, said) in self.ask_many(asks, wanted).await {
+                let ask = &asks[one.at];
                 let now = match said? {
                     Said::Changed(now) => now,
                     said => {
-                        answers[asked.at] = Some(said.answer(asked.token, asked.seen.stale));
+                        answers[one.at] = Some(said.answer(one.asked.token, one.seen.stale));
+                        answered.push(one.asked);
                         continue;
                     }
                 };
                 match self.looked_at(&self.place(ask.key), Some(now), ask).await? {
-                    Looked::Fresh(entry) => answers[asked.at] = Some(Answer::Fresh(entry)),
+                    Looked::Fresh(entry) => {
+                        answers[one.at] = Some(Answer::Fresh(entry));
+                        answered.push(one.asked);
+                    }
                     Looked::Other(seen) => {
-                        asked.seen = seen;
-                        again.push(asked);
+                        one.seen = seen;
+                        again.push(one);
                     }
                 }
             }
@@ -69,6 +78,8 @@ impl LeaseBackend for Redis {
                 break;
             }
         }
+        // Not before: if one fails, nobody hears of the others.
+        answered.into_iter().for_each(|asked| _ = asked.told());
         Ok(answers
             .into_iter()
             .map(|answer| answer.unwrap_or(Answer::Busy { stale: None }))
@@ -165,7 +176,7 @@ impl LeaseBackend for Redis {
     }
 
     async fn wait(&self, key: Key<'_>, at_most: Duration) {
-        let _ = self.wait_until(key, Instant::now() + at_most).await;
+        let _ = tokio::time::timeout(at_most.min(LOOK_AGAIN), self.until_ended(key)).await;
     }
 
     async fn is_leased(&self, key: Key<'_>) -> Result<bool> {
@@ -193,10 +204,39 @@ impl Seen {
 }
 
 /// A key to ask for.
-struct Wanted {
+struct Wanted<'a> {
     at: usize,
-    token: u128,
+    asked: Asked<'a>,
     seen: Seen,
+}
+
+/// A lease that is asked for. Who gives up before the answer is there, or fails, has it given back: the
+/// server may have granted it.
+struct Asked<'a> {
+    redis: &'a Redis,
+    key: Key<'a>,
+    token: u128,
+    told: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn new(redis: &'a Redis, key: Key<'a>) -> Self {
+        Self { redis, key, token: new_token(), told: false }
+    }
+
+    /// The token, for who asked.
+    fn told(mut self) -> u128 {
+        self.told = true;
+        self.token
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.redis.abandon(self.key, Lease::new(self.token));
+        }
+    }
 }
 
 impl Redis {
@@ -206,10 +246,8 @@ impl Redis {
         fills: &[(Key<'_>, Lease, Entry<Bytes>)],
         error: Error,
     ) -> Result<Vec<Held>> {
-        for (key, lease, _) in fills {
-            // A lease has an end, and the first error is the one that matters.
-            let _ = self.release(*key, *lease).await;
-        }
+        // A lease has an end, and the first error is the one that matters.
+        join_all(fills.iter().map(|(key, lease, _)| self.release(*key, *lease))).await;
         Err(error)
     }
 
@@ -237,15 +275,17 @@ impl Redis {
 
     /// Asks for the lease of what was seen.
     async fn lease(&self, place: &Place<'_>, seen: Seen, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
-        let (token, mut seen) = (new_token(), seen);
+        let (asked, mut seen) = (Asked::new(self, ask.key), seen);
         for _ in 0..ROUNDS {
-            let request = place.ask(&written(token), lease_millis(ask.lease_for), &seen.bytes);
+            let request =
+                place.ask(&written(asked.token), lease_millis(ask.lease_for), &seen.bytes);
             let now = match Said::new(place.single(self.wire.one(request).await?)?)? {
                 Said::Changed(now) => now,
-                said => return Ok(said.answer(token, seen.stale)),
+                said => return Ok(said.answer(asked.told(), seen.stale)),
             };
             seen = match self.looked_at(place, Some(now), ask).await? {
                 Looked::Fresh(entry) => {
+                    asked.told();
                     place.hint(self).fresh();
                     return Ok(Answer::Fresh(entry));
                 }
@@ -272,7 +312,11 @@ impl Redis {
             }
             _ => Some(inside),
         };
-        let Some(stored) = stored else { return Ok(Looked::Other(Seen::nothing())) };
+        let Some(stored) = stored else {
+            // What is left of it is the mark, and a script has to know that it was seen.
+            let gone = seen.map(|bytes| Seen { bytes, stale: None });
+            return Ok(Looked::Other(gone.unwrap_or_else(Seen::nothing)));
+        };
         let age = match envelope.stamps(&stored, ask.freshness.now()) {
             Err(error) if error.kind() == ErrorKind::Corrupt => Age::Dead,
             stamps => ask.freshness.age(&stamps?),
@@ -288,7 +332,11 @@ impl Redis {
         Ok(Looked::Other(Seen { bytes, stale }))
     }
 
-    async fn ask_many(&self, asks: &[Ask<'_>], wanted: Vec<Wanted>) -> Vec<(Wanted, Result<Said>)> {
+    async fn ask_many<'a>(
+        &self,
+        asks: &[Ask<'_>],
+        wanted: Vec<Wanted<'a>>,
+    ) -> Vec<(Wanted<'a>, Result<Said>)> {
         let (mut requests, mut order) = (Vec::new(), Vec::new());
         let mut groups = BTreeMap::<_, Vec<_>>::new();
         for wanted in wanted {
@@ -298,14 +346,14 @@ impl Redis {
                 Some(group) => groups.entry((group, ms)).or_default().push(wanted),
                 None => {
                     let place = self.place(ask.key);
-                    requests.push(place.ask(&written(wanted.token), ms, &wanted.seen.bytes));
+                    requests.push(place.ask(&written(wanted.asked.token), ms, &wanted.seen.bytes));
                     order.push(vec![wanted]);
                 }
             }
         }
         let singles = requests.len();
         for ((group, ms), wanted) in groups {
-            let tokens: Vec<_> = wanted.iter().map(|wanted| written(wanted.token)).collect();
+            let tokens: Vec<_> = wanted.iter().map(|wanted| written(wanted.asked.token)).collect();
             let asked: Vec<_> = wanted
                 .iter()
                 .zip(&tokens)

@@ -84,6 +84,18 @@ impl Notices {
         }
         true
     }
+
+    /// The server no longer sends what is published. Who waits meanwhile asks for it anew.
+    fn unheard(&self, name: &[u8], channel: &Arc<Channel>) {
+        let mut channels = self.channels();
+        let mut state = channel.state();
+        state.heard = Heard::No;
+        // Another may have taken its place, after a connection was lost.
+        let is_present = channels.get(name).is_some_and(|present| Arc::ptr_eq(present, channel));
+        if state.waiters == 0 && is_present {
+            channels.remove(name);
+        }
+    }
 }
 
 impl Channel {
@@ -97,7 +109,7 @@ impl Channel {
     }
 }
 
-pub(crate) use hearing::listen;
+pub(crate) use hearing::{Listening, listen};
 
 mod hearing {
     use std::sync::Arc;
@@ -158,23 +170,98 @@ mod hearing {
     }
 
     /// Tells the server that nobody is left, if that is still so.
-    async fn end(link: &dyn Link, name: &[u8], channel: &Channel) {
+    async fn end(link: &dyn Link, name: &[u8], channel: &Arc<Channel>) {
         let _telling = channel.telling.lock().await;
-        {
-            let state = channel.state();
-            if state.waiters > 0 || state.heard == Heard::No {
+        let is_heard = {
+            let mut state = channel.state();
+            if state.waiters > 0 {
                 return;
             }
-        }
-        channel.state().heard = Heard::Perhaps;
+            std::mem::replace(&mut state.heard, Heard::Perhaps) != Heard::No
+        };
         let Some(messages) = link.messages() else { return };
-        if messages.hearing.unsubscribe(name).await.is_ok() {
-            let mut channels = messages.notices.channels();
-            let mut state = channel.state();
-            state.heard = Heard::No;
-            if state.waiters == 0 {
-                channels.remove(name);
+        if is_heard {
+            // If it cannot be told, the connection is gone, and with it what was subscribed.
+            let _ = messages.hearing.unsubscribe(name).await;
+        }
+        messages.notices.unheard(name, channel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
+    use redis::{Cmd, Pipeline, Value};
+
+    use super::*;
+    use crate::link::{Carrier, Hearing, Link, Messages, Resend};
+
+    /// A link that hears whatever it is asked to, until its server is gone.
+    #[derive(Debug, Default)]
+    struct Faltering {
+        notices: Notices,
+        gone: std::sync::atomic::AtomicBool,
+    }
+
+    impl Link for Faltering {
+        fn part_of(&self, _: &[u8]) -> usize {
+            0
+        }
+
+        fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+            None
+        }
+
+        fn send(&self, _: Cmd, _: Resend) -> BoxFuture<'_, Result<Value>> {
+            Box::pin(async { Ok(Value::Nil) })
+        }
+
+        fn send_many<'a>(
+            &'a self,
+            _: &'a Pipeline,
+            _: Resend,
+        ) -> BoxFuture<'a, Result<Vec<Value>>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn publish(&self) -> &'static str {
+            "PUBLISH"
+        }
+
+        fn messages(&self) -> Option<Messages<'_>> {
+            Some(Messages { notices: &self.notices, hearing: self })
+        }
+    }
+
+    impl Hearing for Faltering {
+        fn subscribe<'a>(&'a self, _: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn unsubscribe<'a>(&'a self, _: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+            Box::pin(async {
+                match self.gone.load(SeqCst) {
+                    true => Err(Error::new(ErrorKind::Unavailable, "gone")),
+                    false => Ok(()),
+                }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_channels_that_nobody_waits_for() {
+        for gone in [false, true] {
+            let link = Arc::new(Faltering::default());
+            let all: Arc<dyn Link> = Arc::<Faltering>::clone(&link);
+            for at in 0..10_u8 {
+                let listening = listen(&all, &[at]).unwrap();
+                assert!(listening.begin().await.unwrap());
+                link.gone.store(gone, SeqCst);
             }
+            while Arc::strong_count(&link) > 2 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(link.notices.channels().len(), 0, "gone: {gone}");
         }
     }
 }

@@ -77,7 +77,7 @@ impl Redis {
     }
 
     /// Connects as a client of the `redis` crate would: for TLS with certificates of your own, and
-    /// whatever else a client can be told.
+    /// whatever else a client can be told. Timeouts and the protocol are those of the options.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
@@ -100,7 +100,7 @@ impl Redis {
 
     /// Uses a connection that you have: a `MultiplexedConnection`, a `ConnectionManager`, or anything
     /// else to one server. Its timeouts and its way of connecting again are its own, and waiting
-    /// callers poll, because it has no messages for this backend.
+    /// callers poll, because it has no messages for this backend. Those of other processes are woken.
     pub fn over<C>(connection: C) -> Self
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,

@@ -86,7 +86,7 @@ impl Wire {
 
     /// The command to publish with, or nothing.
     pub(crate) fn publish(&self) -> &'static str {
-        self.link.messages().map_or("", |messages| messages.publish)
+        self.link.publish()
     }
 
     /// The reply to one command.

@@ -16,7 +16,6 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::login::Visitor;
-use crate::products::Listing;
 use crate::shop::Region;
 
 const TEMPLATES: [(&str, &str); 6] = [
@@ -53,10 +52,10 @@ impl Templates {
     pub(crate) async fn render(
         &self,
         template: &'static str,
-        listing: Listing,
+        values: Value,
     ) -> Result<String, Error> {
         let environment = Arc::clone(&self.0);
-        let work = move || environment.get_template(template)?.render(Value::from(Serde(listing)));
+        let work = move || environment.get_template(template)?.render(values);
         match tokio::task::spawn_blocking(work).await {
             Ok(rendered) => rendered.map_err(unrendered),
             Err(stopped) => Err(Error::from_creator(stopped)),

@@ -10,12 +10,16 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use cookie_session::RequestSession;
 use dogpile_cache::Error;
+use minijinja::value::{Serde, Value};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::login::Visitor;
 use crate::shop::Shop;
 use crate::{goods, login, pages};
+
+/// What handlers are given of the shop.
+type Extract = State<Arc<Shop>>;
 
 /// How to show it.
 #[derive(Clone, Copy, Debug)]
@@ -34,37 +38,44 @@ pub(crate) enum As {
 pub(crate) fn shown<F, Fut, T>(function: F, how: As) -> MethodRouter<Arc<Shop>>
 where
     F: Fn(Arc<Shop>, String) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<T, Error>> + Send,
-    T: Serialize + Send,
+    Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    T: Serialize + Send + 'static,
 {
-    get(
-        async move |State(shop): State<Arc<Shop>>,
-                    Path(category): Path<String>,
-                    request: RequestSession| {
-            if !goods::has(&category) {
-                return Ok((StatusCode::NOT_FOUND, "there is no such category\n").into_response());
+    get(async move |State(shop): Extract, Path(category): Path<String>, request: RequestSession| {
+        if !goods::has(&category) {
+            return Ok((StatusCode::NOT_FOUND, "there is no such category\n").into_response());
+        }
+        // It does not run before somebody waits for it, which nobody does where a page is cached.
+        let answer = function(Arc::clone(&shop), category.clone());
+        Ok::<_, Failure>(match how {
+            As::Json => Json(answer.await?).into_response(),
+            As::Fragment(template) => {
+                Html(rendered(&shop, template, category, answer).await?).into_response()
             }
-            Ok::<_, Failure>(match how {
-                As::Json => Json(function(shop, category).await?).into_response(),
-                As::Fragment(template) => {
-                    Html(pages::rendered(shop, template, category).await?).into_response()
+            As::Page(template) => {
+                let visitor = login::visitor(&request.session().await?)?;
+                match rendered(&shop, template, category.clone(), answer).await {
+                    Ok(content) => page(&shop, &category, &content, &visitor)?,
+                    Err(error) => sorry(&shop, &error, &visitor)?,
                 }
-                As::Page(template) => {
-                    let visitor = login::visitor(&request.session().await?)?;
-                    match pages::rendered(Arc::clone(&shop), template, category.clone()).await {
-                        Ok(content) => page(&shop, &category, &content, &visitor)?,
-                        Err(error) => sorry(&shop, &error, &visitor)?,
-                    }
-                }
-                As::InBrowser(data) => {
-                    let visitor = login::visitor(&request.session().await?)?;
-                    let content =
-                        shop.templates.in_browser(&data.replace("{category}", &category))?;
-                    page(&shop, &category, &content, &visitor)?
-                }
-            })
-        },
-    )
+            }
+            As::InBrowser(data) => {
+                let visitor = login::visitor(&request.session().await?)?;
+                let content = shop.templates.in_browser(&data.replace("{category}", &category))?;
+                page(&shop, &category, &content, &visitor)?
+            }
+        })
+    })
+}
+
+async fn rendered<T: Serialize + Send + 'static>(
+    shop: &Arc<Shop>,
+    template: &'static str,
+    category: String,
+    answer: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<String, Error> {
+    let values = async { Ok(Value::from(Serde(answer.await?))) };
+    pages::rendered(Arc::clone(shop), template, category, Box::pin(values)).await
 }
 
 /// The frame around every page. It is the visitor's own, so it is not cached.

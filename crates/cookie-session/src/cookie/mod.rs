@@ -8,8 +8,8 @@ mod response;
 
 pub use self::attributes::Attributes;
 pub(crate) use self::chunk::SeenChunks;
-pub(crate) use self::request::{Candidate, candidates};
-pub(crate) use self::response::{remove_cookie, set_cookie};
+pub(crate) use self::request::{Candidate, Candidates};
+pub(crate) use self::response::{TokenText, check_fits, remove_cookie, set_cookie};
 
 /// What a browser keeps of a cookie. RFC 6265bis counts the name and the value; proxies and older
 /// browsers count the whole line, and so do we.

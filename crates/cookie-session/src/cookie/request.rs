@@ -13,11 +13,19 @@ use crate::token::{Invalid, Keys, Opened};
 const MAX_TRIED: usize = 4;
 
 /// What a request brought under the name of the session's cookie.
-#[derive(Debug)]
 pub(crate) struct Candidates<'h> {
-    /// In the order of the request, at most four.
-    pub(crate) tokens: Vec<Result<Candidate<'h>, Invalid>>,
+    values: Few<'h>,
+    /// Those of the cookies with later parts, by their index; nothing if no value announces any.
+    parts: Vec<Few<'h>>,
+    max_chunks: usize,
     pub(crate) seen_chunks: SeenChunks,
+}
+
+/// The first values of one name, in the order of the request.
+#[derive(Clone, Copy, Default)]
+struct Few<'h> {
+    values: [&'h [u8]; MAX_TRIED],
+    count: usize,
 }
 
 /// The text of a token, not looked into yet.
@@ -26,71 +34,88 @@ pub(crate) struct Candidate<'h> {
     max_chars: usize,
 }
 
-/// Finds the tokens in the values of `Cookie` headers, of which HTTP/2 may send several. The values
-/// may be any bytes.
-pub(crate) fn candidates<'h>(
-    headers: impl Iterator<Item = &'h [u8]> + Clone,
-    attributes: &Attributes,
-) -> Candidates<'h> {
-    let name = attributes.name().as_bytes();
-    let mut found = Candidates { tokens: Vec::new(), seen_chunks: SeenChunks::default() };
-    let mut chunked = false;
-    let mut values = Vec::new();
-    for (rest_of_name, value) in named(headers.clone(), name) {
-        if rest_of_name.is_empty() {
-            if values.len() < MAX_TRIED {
-                chunked |= chunk::announced(value).is_some();
-                values.push(value);
-            }
-        } else if let Some(index) = chunk::index(rest_of_name) {
-            found.seen_chunks.add(index);
-        }
-    }
-    let mut parts: [Vec<&[u8]>; chunk::MAX_CHUNKS] = Default::default();
-    if chunked {
-        for (rest_of_name, value) in named(headers, name) {
-            if let Some(index) = chunk::index(rest_of_name)
-                && parts[index].len() < MAX_TRIED
-            {
-                parts[index].push(value);
+impl<'h> Candidates<'h> {
+    /// Finds the tokens in the values of `Cookie` headers, of which HTTP/2 may send several. The values
+    /// may be any bytes.
+    pub(crate) fn find(
+        headers: impl Iterator<Item = &'h [u8]> + Clone,
+        attributes: &Attributes,
+    ) -> Self {
+        let name = attributes.name().as_bytes();
+        let mut found = Self {
+            values: Few::default(),
+            parts: Vec::new(),
+            max_chunks: attributes.max_chunks(),
+            seen_chunks: SeenChunks::default(),
+        };
+        for (rest_of_name, value) in named(headers.clone(), name) {
+            if rest_of_name.is_empty() {
+                found.values.push(value);
+            } else if let Some(index) = chunk::index(rest_of_name) {
+                found.seen_chunks.add(index);
             }
         }
+        if found.values.as_slice().iter().any(|value| chunk::announced(value).is_some()) {
+            found.parts = vec![Few::default(); chunk::MAX_CHUNKS];
+            for (rest_of_name, value) in named(headers, name) {
+                if let Some(index) = chunk::index(rest_of_name) {
+                    found.parts[index].push(value);
+                }
+            }
+        }
+        found
     }
-    found.tokens = values
-        .into_iter()
-        .enumerate()
-        .map(|(at, value)| candidate(value, at, &parts, attributes.max_chunks()))
-        .collect();
-    found
+
+    /// Whether a cookie of the name came.
+    pub(crate) fn are_none(&self) -> bool {
+        self.values.count == 0
+    }
+
+    /// In the order of the request, at most four.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = Result<Candidate<'h>, Invalid>> {
+        (0..self.values.count).map(|at| self.token(at))
+    }
+
+    /// The candidate that begins with the `at`-th cookie of the name, and goes on with the `at`-th of
+    /// each later part, or the last if there are fewer.
+    fn token(&self, at: usize) -> Result<Candidate<'h>, Invalid> {
+        let value = self.values.values[at];
+        let Some((count, first)) = chunk::announced(value) else {
+            if value.len() > MAX_BYTES {
+                return Err(Invalid::TooLong);
+            }
+            return Ok(Candidate { text: Cow::Borrowed(value), max_chars: MAX_BYTES });
+        };
+        if count > self.max_chunks {
+            return Err(Invalid::TooManyChunks);
+        }
+        let mut text = Vec::new();
+        let later = self.parts[1..count].iter().map(|part| {
+            let part = part.as_slice();
+            part.get(at).or(part.last()).copied()
+        });
+        for part in std::iter::once(Some(first)).chain(later) {
+            let part = part.ok_or(Invalid::MissingChunk)?;
+            if part.len() > MAX_BYTES {
+                return Err(Invalid::TooLong);
+            }
+            text.extend_from_slice(part);
+        }
+        Ok(Candidate { text: Cow::Owned(text), max_chars: count * MAX_BYTES })
+    }
 }
 
-/// The candidate that begins with the `at`-th cookie of the name, and goes on with the `at`-th of each
-/// later part, or the last if there are fewer.
-fn candidate<'h>(
-    value: &'h [u8],
-    at: usize,
-    parts: &[Vec<&'h [u8]>],
-    max_chunks: usize,
-) -> Result<Candidate<'h>, Invalid> {
-    let Some((count, first)) = chunk::announced(value) else {
-        if value.len() > MAX_BYTES {
-            return Err(Invalid::TooLong);
+impl<'h> Few<'h> {
+    fn push(&mut self, value: &'h [u8]) {
+        if let Some(place) = self.values.get_mut(self.count) {
+            *place = value;
+            self.count += 1;
         }
-        return Ok(Candidate { text: Cow::Borrowed(value), max_chars: MAX_BYTES });
-    };
-    if count > max_chunks {
-        return Err(Invalid::TooManyChunks);
     }
-    let mut text = Vec::new();
-    let later = parts[1..count].iter().map(|part| part.get(at).or(part.last()).copied());
-    for part in std::iter::once(Some(first)).chain(later) {
-        let part = part.ok_or(Invalid::MissingChunk)?;
-        if part.len() > MAX_BYTES {
-            return Err(Invalid::TooLong);
-        }
-        text.extend_from_slice(part);
+
+    fn as_slice(&self) -> &[&'h [u8]] {
+        &self.values[..self.count]
     }
-    Ok(Candidate { text: Cow::Owned(text), max_chars: count * MAX_BYTES })
 }
 
 /// The cookies whose name begins with `name`: the rest of their names, and their values. Names are
@@ -160,11 +185,8 @@ mod tests {
         let attributes = Attributes::host("s").unwrap().with_chunks(chunks).unwrap().into();
         let headers = headers.iter().map(|header| header.as_bytes());
         let text = |candidate: Candidate<'_>| String::from_utf8(candidate.text().to_vec()).unwrap();
-        candidates(headers, &attributes)
-            .tokens
-            .into_iter()
-            .map(|candidate| candidate.map(text))
-            .collect()
+        let found = Candidates::find(headers, &attributes);
+        found.tokens().map(|candidate| candidate.map(text)).collect()
     }
 
     fn texts(headers: &[&str]) -> Vec<String> {
@@ -251,14 +273,15 @@ mod tests {
     fn any_bytes_are_read() {
         let attributes = Attributes::default();
         let header = b"\xff\xfe=\x00; __Host-session=\xff\x80\x00; \xc3=".as_slice();
-        let found = candidates([header].into_iter(), &attributes);
-        assert_eq!(&*found.tokens[0].as_ref().unwrap().text, b"\xff\x80\x00");
+        let found = Candidates::find([header].into_iter(), &attributes);
+        assert_eq!(&*found.token(0).unwrap().text, b"\xff\x80\x00");
     }
 
     #[test]
     fn the_text_of_a_token_is_not_shown() {
         let attributes = Attributes::default();
-        let found = candidates([b"__Host-session=AQIDBA".as_slice()].into_iter(), &attributes);
-        assert!(!format!("{found:?}").contains("AQIDBA"));
+        let header = b"__Host-session=AQIDBA".as_slice();
+        let found = Candidates::find([header].into_iter(), &attributes);
+        assert!(!format!("{:?}", found.token(0)).contains("AQIDBA"));
     }
 }

@@ -10,6 +10,30 @@ use crate::{Error, ErrorKind};
 /// Browsers forget a cookie after 400 days, whatever it says.
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
+/// The text of a token, which is written where it is to be.
+pub(crate) trait TokenText {
+    /// Its length.
+    fn chars(&self) -> usize;
+
+    fn write_to(&self, text: &mut String);
+
+    fn to_text(&self) -> String {
+        let mut text = String::with_capacity(self.chars());
+        self.write_to(&mut text);
+        text
+    }
+}
+
+impl TokenText for &str {
+    fn chars(&self) -> usize {
+        self.len()
+    }
+
+    fn write_to(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
 /// The lines that put a token into the browser, and take away what it sent of an earlier one in more
 /// parts. Without a lifetime the browser forgets the cookie when it ends.
 ///
@@ -17,26 +41,23 @@ const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Of the kind [`TooLarge`](ErrorKind::TooLarge) if a line would exceed 4,096 bytes.
 pub(crate) fn set_cookie(
     attributes: &Attributes,
-    token: &str,
+    token: &impl TokenText,
     max_age: Option<Duration>,
     seen: SeenChunks,
 ) -> Result<Vec<String>, Error> {
-    let mut suffix = String::with_capacity(128);
-    attributes.write_to(&mut suffix);
-    if let Some(max_age) = max_age {
-        // What is left of a session is rounded down, so that no browser outlives it.
-        let seconds = max_age.min(MAX_AGE).as_secs();
-        write_number(&mut suffix, "; Max-Age=", seconds);
-    }
-    let around = attributes.name().len() + 1 + suffix.len();
-    let count = chunk::count(token.len(), around);
-    if count > attributes.max_chunks() {
-        return Err(too_large(token.len(), around, attributes.max_chunks()));
-    }
+    let suffix = suffix(attributes, max_age);
+    let count = count(attributes, token.chars(), &suffix)?;
     let mut lines = Vec::with_capacity(count);
     if count == 1 {
-        lines.push(line(attributes.name(), "", token, &suffix));
+        let name = attributes.name();
+        let mut line = String::with_capacity(name.len() + 1 + token.chars() + suffix.len());
+        line.push_str(name);
+        line.push('=');
+        token.write_to(&mut line);
+        line.push_str(&suffix);
+        lines.push(line);
     } else {
+        let token = token.to_text();
         let part_chars = token.len().div_ceil(count);
         for (index, part) in token.as_bytes().chunks(part_chars).enumerate() {
             // A token is ASCII: it can be cut anywhere.
@@ -49,6 +70,40 @@ pub(crate) fn set_cookie(
     }
     lines.extend(seen.from(count).map(|index| removal(attributes, index)));
     Ok(lines)
+}
+
+/// Sees that a token of this length can be set.
+///
+/// # Errors
+/// As for [`set_cookie`].
+pub(crate) fn check_fits(
+    attributes: &Attributes,
+    token_chars: usize,
+    max_age: Option<Duration>,
+) -> Result<(), Error> {
+    count(attributes, token_chars, &suffix(attributes, max_age)).map(drop)
+}
+
+/// What follows the value in a line.
+fn suffix(attributes: &Attributes, max_age: Option<Duration>) -> String {
+    let mut suffix = String::with_capacity(128);
+    attributes.write_to(&mut suffix);
+    if let Some(max_age) = max_age {
+        // What is left of a session is rounded down, so that no browser outlives it.
+        let seconds = max_age.min(MAX_AGE).as_secs();
+        write_number(&mut suffix, "; Max-Age=", seconds);
+    }
+    suffix
+}
+
+/// In how many cookies a token of this length travels.
+fn count(attributes: &Attributes, token_chars: usize, suffix: &str) -> Result<usize, Error> {
+    let around = attributes.name().len() + 1 + suffix.len();
+    let count = chunk::count(token_chars, around);
+    if count > attributes.max_chunks() {
+        return Err(too_large(token_chars, around, attributes.max_chunks()));
+    }
+    Ok(count)
 }
 
 /// The lines that take the cookie away, and the parts that the browser sent of it. They repeat the
@@ -95,7 +150,7 @@ fn too_large(token: usize, around: usize, max_chunks: usize) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::candidates;
+    use crate::cookie::Candidates;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -104,12 +159,12 @@ mod tests {
     }
 
     fn seen(header: &str) -> SeenChunks {
-        candidates([header.as_bytes()].into_iter(), &host(1)).seen_chunks
+        Candidates::find([header.as_bytes()].into_iter(), &host(1)).seen_chunks
     }
 
     #[test]
     fn a_line_says_all() {
-        let lines = |max_age| set_cookie(&host(1), "AQ", max_age, SeenChunks::default()).unwrap();
+        let lines = |max_age| set_cookie(&host(1), &"AQ", max_age, SeenChunks::default()).unwrap();
         assert_eq!(lines(None), ["__Host-s=AQ; Path=/; Secure; HttpOnly; SameSite=Lax"]);
         assert_eq!(
             lines(Some(Duration::from_millis(1999))),
@@ -122,12 +177,16 @@ mod tests {
 
     #[test]
     fn a_line_of_4096_bytes_is_written_and_one_of_4097_is_an_error() {
-        let around = set_cookie(&host(1), "", Some(DAY), SeenChunks::default()).unwrap()[0].len();
+        let around = set_cookie(&host(1), &"", Some(DAY), SeenChunks::default()).unwrap()[0].len();
         let fits = "A".repeat(4096 - around);
-        let lines = set_cookie(&host(1), &fits, Some(DAY), SeenChunks::default()).unwrap();
+        let lines = set_cookie(&host(1), &&*fits, Some(DAY), SeenChunks::default()).unwrap();
         assert_eq!((lines.len(), lines[0].len()), (1, 4096));
+        check_fits(&host(1), fits.len(), Some(DAY)).unwrap();
+        let error = check_fits(&host(1), fits.len() + 1, Some(DAY)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        let too_long = fits + "A";
         let error =
-            set_cookie(&host(1), &(fits + "A"), Some(DAY), SeenChunks::default()).unwrap_err();
+            set_cookie(&host(1), &&*too_long, Some(DAY), SeenChunks::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
         assert!(error.to_string().contains("take 4097 bytes, of which a browser keeps 4096"));
     }
@@ -138,15 +197,16 @@ mod tests {
         let mut counts = Vec::new();
         for length in (4000..12_200).step_by(7) {
             let token: String = (0..length).map(|n| char::from(b'A' + (n % 23) as u8)).collect();
-            match set_cookie(&attributes, &token, Some(DAY), SeenChunks::default()) {
+            match set_cookie(&attributes, &&*token, Some(DAY), SeenChunks::default()) {
                 Ok(lines) => {
                     assert!(lines.iter().all(|line| line.len() <= MAX_BYTES), "{length}");
                     let header: Vec<&str> =
                         lines.iter().filter_map(|line| line.split(';').next()).collect();
                     let header = header.join("; ");
-                    let found = candidates([header.as_bytes()].into_iter(), &attributes);
-                    assert_eq!(found.tokens.len(), 1);
-                    assert_eq!(found.tokens[0].as_ref().unwrap().text(), token.as_bytes());
+                    let found = Candidates::find([header.as_bytes()].into_iter(), &attributes);
+                    let tokens: Vec<_> = found.tokens().collect();
+                    assert_eq!(tokens.len(), 1);
+                    assert_eq!(tokens[0].as_ref().unwrap().text(), token.as_bytes());
                     counts.push(lines.len());
                 }
                 Err(error) => {
@@ -162,7 +222,7 @@ mod tests {
     #[test]
     fn parts_that_are_not_written_any_more_are_taken_away() {
         let before = seen("__Host-s=3.A; __Host-s.1=B; __Host-s.2=C");
-        let lines = set_cookie(&host(3), "AQ", None, before).unwrap();
+        let lines = set_cookie(&host(3), &"AQ", None, before).unwrap();
         let gone = |index| {
             format!(
                 "__Host-s.{index}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0; \
@@ -170,11 +230,11 @@ mod tests {
             )
         };
         assert_eq!(lines[1..], [gone(1), gone(2)]);
-        let lines = set_cookie(&host(3), &"A".repeat(5000), None, before).unwrap();
+        let lines = set_cookie(&host(3), &&*"A".repeat(5000), None, before).unwrap();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[2], gone(2));
         // Also where several cookies are no longer allowed.
-        assert_eq!(set_cookie(&host(1), "AQ", None, before).unwrap().len(), 3);
+        assert_eq!(set_cookie(&host(1), &"AQ", None, before).unwrap().len(), 3);
     }
 
     #[test]

@@ -15,5 +15,6 @@ pub use self::counter::OverCounter;
 pub(crate) use self::judge::{Standing, judge};
 pub use self::memory::MemoryStore;
 pub use self::options::{Conflict, Generations, Outage, Resolution};
+pub(crate) use self::store::DynGenerationStore;
 pub use self::store::{Advance, Generation, GenerationStore, MonotonicStore};
 pub use self::timer::Timer;

@@ -8,7 +8,7 @@ use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, hex};
 
 const PREFIX: &str = "csk1_";
 const SECRET_BYTES: usize = 32;
@@ -51,7 +51,7 @@ impl RootKey {
 
     fn new(secret: Box<Zeroizing<[u8; SECRET_BYTES]>>) -> Self {
         let public = expand::<8>(&secret, &[b"cookie-session v1 fingerprint"]);
-        let fingerprint = public.iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = hex::encode(&public[..]);
         Self { secret, fingerprint }
     }
 

@@ -14,6 +14,7 @@ use cookie_session::actix::SessionMiddleware;
 use cookie_session::{RequestSession, Result, Session};
 
 use crate::handlers::{self, Seen, add, count, fill};
+use crate::support::log::Log;
 use crate::support::{Browser, IDLE, Server};
 
 macro_rules! app {
@@ -167,7 +168,11 @@ async fn not_modified_sets_no_cookie_for_its_clock() {
 async fn what_cannot_be_committed_becomes_its_error() {
     let (server, store, browser) = handlers::with_store().await;
     let app = app!(server);
+    let log = Log::default();
+    let guard = tracing::subscriber::set_default(log.clone());
     handlers::expect_failed(&ask!(app, "/fill", cookies(&browser)));
+    handlers::expect_told(&log);
+    drop(guard);
 
     assert_eq!(ask!(app, "/count", cookies(&browser)).status, 200);
     for path in ["/count", "/refused"] {

@@ -14,6 +14,7 @@ use http_body::Frame;
 use tower_service::Service;
 
 use crate::handlers::{self, Seen, add, count, fill};
+use crate::support::log::Log;
 use crate::support::{Browser, IDLE, Server};
 
 fn router(server: &Server) -> Router {
@@ -195,9 +196,11 @@ async fn the_headers_of_a_stream_are_complete_before_its_first_byte() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_a_500_that_says_nothing() {
-    let server = Server::new();
+async fn what_does_not_fit_is_a_500_that_says_nothing_and_tells_the_log() {
+    let (server, log) = (Server::new(), Log::default());
+    let _guard = tracing::subscriber::set_default(log.clone());
     handlers::expect_failed(&ask(&mut router(&server), "/fill", &Browser::new()).await);
+    handlers::expect_told(&log);
 }
 
 #[tokio::test]

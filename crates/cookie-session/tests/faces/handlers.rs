@@ -4,6 +4,7 @@ use cookie_session::generation::Generations;
 use cookie_session::{Result, Session, SessionData, Stored};
 use serde::{Deserialize, Serialize};
 
+use crate::support::log::Log;
 use crate::support::store::{Shaky, Trouble};
 use crate::support::{Browser, Server};
 
@@ -87,4 +88,16 @@ pub(crate) fn expect_failed(seen: &Seen) {
     assert_eq!(seen.status, 500);
     assert_eq!(seen.cookies(), [""; 0]);
     assert!(!seen.body.contains("never seen") && !seen.body.contains("4096"), "{}", seen.body);
+}
+
+/// What the application's log has of it: how much too large the session was, and nothing of it.
+pub(crate) fn expect_told(log: &Log) {
+    let lines = log.take();
+    let told: Vec<&String> =
+        lines.iter().filter(|line| line.starts_with("cookie_session:")).collect();
+    assert_eq!(told.len(), 1, "{lines:?}");
+    for part in ["cookie_session: ERROR", "kind=TooLarge", "would take", "a browser keeps 4096"] {
+        assert!(told[0].contains(part), "{part:?} is not in {told:?}");
+    }
+    assert!(!told[0].contains("never seen"), "{told:?}");
 }

@@ -7,6 +7,7 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod log;
 pub mod store;
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ use std::error::Error as StdError;
 use std::sync::{Mutex, PoisonError};
 
 use dogpile_core::{Codec, Error, ErrorKind, Key, Made, ReadThrough, Result, Served, ToKey};
+use foldhash::fast::RandomState;
 
 use super::barrier::Barrier;
 use super::{CallOptions, Event, Region, part};
@@ -290,11 +291,11 @@ impl<R: ReadThrough, C> Region<R, C> {
             let value = item.value.ok_or_else(|| {
                 Error::new(ErrorKind::Unavailable, "the store answered none of three readings")
             })?;
-            for &place in &item.places[1..] {
+            for place in item.repeated {
                 let stored = self.store.codec.encode(&value)?;
                 answers[place] = Some(self.store.codec.decode(&stored)?);
             }
-            answers[item.places[0]] = Some(value);
+            answers[item.place] = Some(value);
         }
         Ok(answers.into_iter().flatten().collect())
     }
@@ -309,21 +310,22 @@ struct Wanted<'k, 'p, K, T> {
 struct Item<'k, 'p, K, T> {
     key: Key<'p>,
     source: &'k K,
-    /// Where it was asked for.
-    places: Vec<usize>,
+    /// Where it was asked for, and where else, if it was asked for more than once.
+    place: usize,
+    repeated: Vec<usize>,
     value: Option<T>,
 }
 
 impl<'k, 'p, K, T> Wanted<'k, 'p, K, T> {
     fn new(keys: &'k [K], placed: &'p [Placed<'_>]) -> Self {
         let mut items: Vec<Item<'k, 'p, K, T>> = Vec::with_capacity(keys.len());
-        let mut known = HashMap::with_capacity(keys.len());
+        let mut known = HashMap::with_capacity_and_hasher(keys.len(), RandomState::default());
         for (place, (source, placed)) in keys.iter().zip(placed).enumerate() {
             let key = placed.as_key();
             let at = *known.entry(key).or_insert(items.len());
             match items.get_mut(at) {
-                Some(item) => item.places.push(place),
-                None => items.push(Item { key, source, places: vec![place], value: None }),
+                Some(item) => item.repeated.push(place),
+                None => items.push(Item { key, source, place, repeated: Vec::new(), value: None }),
             }
         }
         Self { items, count: keys.len() }

@@ -54,8 +54,10 @@ pub(crate) struct Classic {
 pub(crate) struct Limits {
     /// How many calls may be under way at once, each on a connection of its own.
     pub(crate) connections: usize,
-    /// The most bytes that a key and its value may have together, and that a value in a reply may have.
+    /// The most bytes that a key and its value may have together.
     pub(crate) item: usize,
+    /// The most bytes that a value in a reply may have.
+    pub(crate) largest: usize,
     /// The most time for a call, with connecting and with waiting for a connection.
     pub(crate) response_timeout: Duration,
 }

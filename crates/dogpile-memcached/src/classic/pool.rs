@@ -52,7 +52,7 @@ impl Pool {
         let connection = match idle {
             Some(connection) => connection,
             None => {
-                let stream = Replies::new(self.open.open().await?, self.limits.item);
+                let stream = Replies::new(self.open.open().await?, self.limits.largest);
                 Protocol::new(BufWriter::new(stream))
             }
         };

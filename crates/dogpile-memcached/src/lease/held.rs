@@ -18,8 +18,8 @@ pub(crate) struct Held {
 
 #[derive(Debug, Default)]
 struct Turns {
-    /// By the name of the item, and the `cas` with which the turn was granted.
-    present: HashMap<(Box<[u8]>, u64), Extended, RandomState>,
+    /// By the name of the item, and what the turn was granted with.
+    present: HashMap<(Box<[u8]>, Token), Extended, RandomState>,
     sweep_at: usize,
 }
 
@@ -39,7 +39,7 @@ impl Held {
         if turns.present.is_empty() {
             return token.cas;
         }
-        turns.present.get(&(name.into(), token.cas)).map_or(token.cas, |turn| turn.cas)
+        turns.present.get(&(name.into(), token)).map_or(token.cas, |turn| turn.cas)
     }
 
     /// A turn was extended, for so long.
@@ -51,15 +51,15 @@ impl Held {
             turns.sweep_at = turns.present.len() * 2;
         }
         // Later than the server ends it.
-        let ends = now.checked_add(lease_for + Duration::from_secs(5)).unwrap_or(now);
-        turns.present.insert((name.into(), token.cas), Extended { cas, ends });
+        let ends = now.checked_add(lease_for.saturating_add(Duration::from_secs(5))).unwrap_or(now);
+        turns.present.insert((name.into(), token), Extended { cas, ends });
     }
 
     /// A turn has ended.
     pub(super) fn ended(&self, name: &[u8], token: Token) {
         let mut turns = self.lock();
         if !turns.present.is_empty() {
-            turns.present.remove(&(name.into(), token.cas));
+            turns.present.remove(&(name.into(), token));
         }
     }
 
@@ -85,6 +85,8 @@ mod tests {
         assert_eq!(held.cas(b"k", token(7)), 12);
         assert_eq!(held.cas(b"k", token(8)), 8);
         assert_eq!(held.cas(b"l", token(7)), 7);
+        // A server that was restarted counts from one again.
+        assert_eq!(held.cas(b"k", Token { epoch: 2, ..token(7) }), 7);
         held.ended(b"k", token(7));
         assert_eq!(held.cas(b"k", token(7)), 7);
     }

@@ -80,11 +80,8 @@ impl LeaseBackend for Memcached {
         if answers.iter().any(|answer| answer.as_ref().is_err_and(|error| !is_down(error))) {
             // Nobody will hear of what was granted.
             for ((_, places), answers) in groups.iter().zip(&answers) {
-                for (place, answer) in places.iter().zip(answers.iter().flatten()) {
-                    if let Answer::Create { lease, .. } = answer {
-                        self.abandon(asks[*place].key, *lease);
-                    }
-                }
+                let asks = places.iter().map(|place| &asks[*place]);
+                self.abandon_granted(asks.zip(answers.iter().flatten()));
             }
         }
         let misses = self.settings.when_down == WhenDown::Miss;
@@ -189,6 +186,15 @@ impl LeaseBackend for Memcached {
 }
 
 impl Memcached {
+    /// Gives the turns back that are among these answers.
+    fn abandon_granted<'a>(&self, answers: impl Iterator<Item = (&'a Ask<'a>, &'a Answer<Bytes>)>) {
+        for (ask, answer) in answers {
+            if let Answer::Create { lease, .. } = answer {
+                self.abandon(ask.key, *lease);
+            }
+        }
+    }
+
     async fn fill_one_server(
         &self,
         server: &Arc<Server>,

@@ -7,7 +7,7 @@ use dogpile_core::Lease;
 ///
 /// A server that restarts begins again with its `cas`, so a token is good for one life of the server
 /// only.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Token {
     pub(super) epoch: u32,
     /// The turn is on a stale value, which stays where it is meanwhile.

@@ -8,12 +8,14 @@ use dogpile_core::{Age, Answer, Entry, ErrorKind, Result};
 
 use super::{Question, Token};
 use crate::backend::{give_back, runs};
+use crate::error::full;
 use crate::expiry::{lease, stale};
 use crate::memcached::Memcached;
 use crate::meta::{Command, Connection, Marks, Reply, Status};
 use crate::server::{Resend, Server};
 use crate::stats::add;
 use crate::value::{Found, Packed};
+use crate::wait::Item;
 
 /// How often a key is asked for that changes under the asker's hands.
 const ROUNDS: usize = 8;
@@ -67,8 +69,17 @@ impl Memcached {
     ) -> Result<Vec<Answer<Bytes>>> {
         let mut answers = vec![None; questions.len()];
         let all = questions.iter().copied().enumerate().collect();
-        let wanted = self.ask_again(server, &connection, all, &mut answers).await?;
-        self.take_turns(server, connection, wanted, &mut answers).await?;
+        let asked = async {
+            let wanted = self.ask_again(server, &connection, all, &mut answers).await?;
+            self.take_turns(server, Arc::clone(&connection), wanted, &mut answers).await
+        };
+        if let Err(error) = asked.await {
+            let answered = questions.iter().zip(&answers);
+            self.abandon_granted(
+                answered.filter_map(|(to, answer)| Some((to.ask, answer.as_ref()?))),
+            );
+            return Err(error);
+        }
         Ok(answers
             .into_iter()
             .map(|answer| answer.unwrap_or(Answer::Busy { stale: None }))
@@ -86,14 +97,16 @@ impl Memcached {
         let commands: Vec<_> = questions.iter().map(|(_, question)| question.command()).collect();
         let (replies, epoch) = server.all(Arc::clone(connection), &commands, Resend::May).await?;
         let mut wanted = Vec::new();
+        let mut failed = None;
         for ((at, question), reply) in questions.into_iter().zip(replies) {
-            let reply = server.checked(reply)?;
-            match self.judge(server, connection, question, reply, epoch).await? {
-                Judged::Answered(answer) => answers[at] = Some(answer),
-                Judged::Free(free) => wanted.push(Wanted { at, question, free }),
+            match self.judge(server, connection, question, reply, epoch).await {
+                Ok(Judged::Answered(answer)) => answers[at] = Some(answer),
+                Ok(Judged::Free(free)) => wanted.push(Wanted { at, question, free }),
+                // The others may have been granted a turn, and are to be answered for.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(wanted)
+        failed.map_or(Ok(wanted), Err)
     }
 
     /// Takes turns on items that are nobody's. Of all who try, the server lets one.
@@ -111,23 +124,29 @@ impl Memcached {
             let commands: Vec<_> = wanted.iter().flat_map(Wanted::commands).collect();
             let (replies, epoch) =
                 server.all(Arc::clone(&connection), &commands, Resend::May).await?;
-            let mut again = Vec::new();
+            let (mut again, mut failed) = (Vec::new(), None);
             for (wanted, replies) in wanted.into_iter().zip(replies.chunks(2)) {
                 let [marked, won] = replies else { continue };
-                let marks = match (marked.status, won.status) {
-                    (Status::Done | Status::Exists | Status::NotFound, Status::Done) => won.marks,
-                    (Status::Done | Status::Exists | Status::NotFound, _) => {
-                        return Err(server.odd("mg", won));
-                    }
-                    _ => return Err(server.odd("md", marked)),
-                };
                 let Wanted { at, question, free } = wanted;
-                let answer = self.taken(server, question, free, marks, epoch).await?;
-                match answer {
-                    Some(answer) => answers[at] = Some(answer),
+                let taken = match (marked.status, won.status) {
+                    (Status::Done | Status::Exists | Status::NotFound, Status::Done) => {
+                        self.taken(server, question, free, won.marks, epoch).await
+                    }
+                    (Status::NotFound, Status::Missing) => Err(full(&server.name)),
+                    (Status::Done | Status::Exists | Status::NotFound, _) => {
+                        Err(server.odd("mg", won))
+                    }
+                    _ => Err(server.odd("md", marked)),
+                };
+                match taken {
+                    Ok(Some(answer)) => answers[at] = Some(answer),
                     // It was changed meanwhile.
-                    None => again.push((at, question)),
+                    Ok(None) => again.push((at, question)),
+                    Err(error) => failed = failed.or(Some(error)),
                 }
+            }
+            if let Some(error) = failed {
+                return Err(error);
             }
             if again.is_empty() {
                 return Ok(());
@@ -158,7 +177,8 @@ impl Memcached {
                 Some(Answer::Busy { stale: self.stale(server, free.stale).await? })
             }
             (_, true) if !marks.stale => {
-                self.watches.saw(question.name, marks.cas, None, question.ask.lease_for, marks.ttl);
+                let item = Item { epoch, cas: marks.cas };
+                self.watches.saw(question.name, item, None, question.ask.lease_for, marks.ttl);
                 Some(Answer::Busy { stale: None })
             }
             _ => None,
@@ -173,8 +193,11 @@ impl Memcached {
         reply: Reply,
         epoch: u32,
     ) -> Result<Judged> {
-        if reply.status != Status::Value {
-            return Err(server.odd("mg with a lease", &reply));
+        match reply.status {
+            Status::Value => {}
+            // There is no room, not even for the place of a turn.
+            Status::Missing => return Err(full(&server.name)),
+            _ => return Err(server.odd("mg with a lease", &reply)),
         }
         let marks = reply.marks;
         let turn = |stale| Token { epoch, stale, cas: marks.cas }.lease();
@@ -187,7 +210,8 @@ impl Memcached {
             }
             Found::Turn(record) if marks.taken || record.is_some() => {
                 let Question { name, ask } = question;
-                self.watches.saw(name, marks.cas, record, ask.lease_for, marks.ttl);
+                let item = Item { epoch, cas: marks.cas };
+                self.watches.saw(name, item, record, ask.lease_for, marks.ttl);
                 return Ok(Judged::Answered(Answer::Busy { stale: None }));
             }
             Found::Turn(_) => (Age::Dead, None),

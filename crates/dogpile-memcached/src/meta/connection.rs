@@ -42,6 +42,8 @@ pub(super) struct State {
     /// The way for callers to write at once.
     direct: Option<Direct>,
     pub(super) out: Outgoing,
+    /// The lengths of the commands in it, where they are sent in [flights](State::take_flight).
+    lengths: Option<VecDeque<usize>>,
     /// Who waits, in the order of the replies.
     pub(super) queue: VecDeque<Waiting>,
     /// The driver is writing what it took out.
@@ -54,6 +56,41 @@ pub(super) struct State {
     /// The handle is gone.
     pub(super) unused: bool,
     pub(super) ended: Option<Failure>,
+}
+
+/// The most bytes of a flight of more than one command: they fit in one TLS record, and in the buffer
+/// into which a server reads it.
+const FLIGHT: usize = 15 * 1024;
+
+impl State {
+    fn add(&mut self, command: &Command<'_>) {
+        let before = self.lengths.as_ref().map(|_| self.out.len());
+        command.encode(&mut self.out);
+        if let (Some(lengths), Some(before)) = (&mut self.lengths, before) {
+            lengths.push_back(self.out.len() - before);
+        }
+    }
+
+    /// What is to be written next, and how many replies have to come before anything else is: none, but
+    /// by TLS.
+    ///
+    /// There, servers (1.6.18 among them) wait for the socket while bytes that they have read from it
+    /// already wait in their TLS library: of two records that arrive together, the second may lie there
+    /// until a third arrives. So a record is sent only after the replies to the one before, with
+    /// whatever commands have come meanwhile; one that is longer than a record goes alone, because
+    /// servers read the values of those to their end.
+    pub(super) fn take_flight(&mut self) -> (Outgoing, usize) {
+        let Some(lengths) = &mut self.lengths else { return (std::mem::take(&mut self.out), 0) };
+        let (mut bytes, mut count) = (0, 0);
+        while let Some(next) = lengths.front()
+            && (count == 0 || bytes + next <= FLIGHT)
+        {
+            bytes += next;
+            count += 1;
+            lengths.pop_front();
+        }
+        (self.out.split_to(bytes), count)
+    }
 }
 
 /// A call that waits.
@@ -107,6 +144,7 @@ impl Connection {
             state: Mutex::new(State {
                 direct: socket.direct(),
                 out: Outgoing::default(),
+                lengths: socket.is_tls().then(VecDeque::new),
                 queue: VecDeque::new(),
                 writing: false,
                 roused: false,
@@ -202,7 +240,7 @@ impl Shared {
             return Err(failure.clone());
         }
         let idle = state.queue.is_empty() && state.out.is_empty() && !state.writing;
-        commands.iter().for_each(|command| command.encode(&mut state.out));
+        commands.iter().for_each(|command| state.add(command));
         state.queue.push_back(Waiting { due, answer });
         let State { direct, out, .. } = &mut *state;
         if let (true, Some(direct)) = (idle, direct) {
@@ -234,6 +272,7 @@ impl Shared {
                 state.ended = Some(failure.clone());
             }
             state.out = Outgoing::default();
+            state.lengths = None;
             state.direct = None;
             (std::mem::take(&mut state.queue), state.driver.take())
         };

@@ -29,6 +29,10 @@ pub(super) struct Driver {
     yielded: bool,
     /// TLS keeps what it was given until it is flushed.
     unflushed: bool,
+    /// What could not be written yet of what was taken to be written.
+    rest: Outgoing,
+    /// How many replies have to come before anything else is written.
+    flight: usize,
 }
 
 const BUFFER: usize = 64 * 1024;
@@ -50,6 +54,8 @@ impl Driver {
             clock: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
             yielded: false,
             unflushed: false,
+            rest: Outgoing::default(),
+            flight: 0,
         }
     }
 
@@ -77,14 +83,13 @@ impl Driver {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Step, Failure> {
-        let mut out = {
+        if self.rest.is_empty() {
             let mut state = self.shared.lock();
-            if state.out.is_empty() {
-                state.roused = false;
+            if state.out.is_empty() || self.flight > 0 {
+                state.roused = !state.out.is_empty();
                 if !self.unflushed {
                     return Ok(Step::On);
                 }
-                Outgoing::default()
             } else if state.roused && !self.yielded {
                 // Other callers that are ready now write into the same packet.
                 self.yielded = true;
@@ -92,13 +97,13 @@ impl Driver {
                 return Ok(Step::Wait);
             } else {
                 state.writing = true;
-                std::mem::take(&mut state.out)
+                (self.rest, self.flight) = state.take_flight();
             }
-        };
+        }
         self.yielded = false;
         let mut wrote = Ok(Step::On);
-        while !out.is_empty() {
-            let written = out.write_with(|pieces| {
+        while !self.rest.is_empty() {
+            let written = self.rest.write_with(|pieces| {
                 match Pin::new(&mut self.socket).poll_write_vectored(cx, pieces) {
                     Poll::Ready(written) => written,
                     Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
@@ -121,12 +126,11 @@ impl Driver {
             }
         }
         let mut state = self.shared.lock();
-        state.writing = false;
-        state.out.put_back(out);
+        state.writing = !self.rest.is_empty();
         state.roused = !state.out.is_empty();
         self.yielded = state.roused;
         drop(state);
-        if self.yielded && matches!(wrote, Ok(Step::On)) {
+        if self.yielded && self.flight == 0 && matches!(wrote, Ok(Step::On)) {
             // It came while the rest was written, and nobody woke this task for it.
             cx.waker().wake_by_ref();
         }
@@ -148,6 +152,7 @@ impl Driver {
         loop {
             match self.parser.next(&mut self.input) {
                 Ok(Some(reply)) => {
+                    self.flight = self.flight.saturating_sub(1);
                     let waiting = match self.current.take() {
                         Some(waiting) => waiting,
                         None => self.next_waiting()?,
@@ -180,9 +185,12 @@ impl Driver {
                 state.driver = Some(cx.waker().clone());
             }
         }
-        self.poll_clock(cx)?;
         let wrote = self.poll_write(cx)?;
         let read = self.poll_read(cx)?;
+        if matches!(read, Step::Wait) {
+            // What has arrived is not late, however late this task comes to read it.
+            self.poll_clock(cx)?;
+        }
         Ok(match (wrote, read) {
             (_, Step::On) => Step::On,
             _ => Step::Wait,

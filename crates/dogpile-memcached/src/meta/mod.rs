@@ -2,6 +2,8 @@
 
 mod connection;
 mod driver;
+#[cfg(test)]
+mod model;
 mod reply;
 mod request;
 

@@ -283,19 +283,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_alike_however_they_arrive(
-            bytes in prop::collection::vec(
-                prop::sample::select(b"VAHDENMX 0123cftWZ\r\n-".to_vec()), 0..60),
-            size in 1_usize..10,
-        ) {
-            let whole = all(&bytes);
-            match (in_pieces(&bytes, size), whole) {
-                (Ok(pieces), Ok(whole)) => prop_assert_eq!(pieces, whole),
-                (pieces, whole) => prop_assert_eq!(pieces.is_err(), whole.is_err()),
-            }
-        }
-
-        #[test]
         fn a_value_comes_out_as_it_went_in(
             value in prop::collection::vec(any::<u8>(), 0..3_000), size in 1_usize..5_000,
         ) {

@@ -84,7 +84,7 @@ impl Command<'_> {
 }
 
 /// Bytes to be written: small ones copied together, large ones as they are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Outgoing {
     /// What comes first.
     sealed: VecDeque<Bytes>,
@@ -126,18 +126,25 @@ impl Outgoing {
         self.sealed.is_empty() && self.tail.is_empty()
     }
 
-    /// Puts what was not written before what came meanwhile.
-    pub(crate) fn put_back(&mut self, mut rest: Self) {
-        if rest.is_empty() {
-            return;
+    pub(crate) fn len(&self) -> usize {
+        self.sealed.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
+    }
+
+    /// Takes the first bytes out.
+    pub(crate) fn split_to(&mut self, length: usize) -> Self {
+        let (mut first, mut left) = (Self::default(), length);
+        while let Some(piece) = self.sealed.front_mut()
+            && left > 0
+        {
+            let part = piece.split_to(left.min(piece.len()));
+            left -= part.len();
+            if piece.is_empty() {
+                self.sealed.pop_front();
+            }
+            first.sealed.push_back(part);
         }
-        if self.is_empty() {
-            *self = rest;
-            return;
-        }
-        rest.seal();
-        rest.sealed.append(&mut self.sealed);
-        self.sealed = rest.sealed;
+        first.tail = self.tail.split_to(left.min(self.tail.len()));
+        first
     }
 
     /// Has the first pieces written, and forgets what was.
@@ -244,12 +251,13 @@ mod tests {
         Command::Get { name: b"b" }.encode(&mut out);
         assert_eq!(out.sealed[1].as_ptr(), large.as_ptr());
 
-        let mut later = Outgoing::default();
-        Command::Get { name: b"c" }.encode(&mut later);
-        later.put_back(out);
         let expected =
-            [&b"mg a v f\r\nms k 16384 c T0 F1\r\n"[..], &large, b"\r\nmg b v f\r\nmg c v f\r\n"]
-                .concat();
-        assert_eq!(drained(later, 1_000), expected);
+            [&b"mg a v f\r\nms k 16384 c T0 F1\r\n"[..], &large, b"\r\nmg b v f\r\n"].concat();
+        assert_eq!(out.len(), expected.len());
+        for at in [5, 10, 40, 10_000, expected.len() - 5, expected.len()] {
+            let mut rest = out.clone();
+            let first = drained(rest.split_to(at), 1_000);
+            assert_eq!((first.as_slice(), drained(rest, 1_000).as_slice()), expected.split_at(at));
+        }
     }
 }

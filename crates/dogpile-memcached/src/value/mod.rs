@@ -125,7 +125,10 @@ impl Values {
         let head = envelope::head(entry);
         let value = &entry.value;
         let large = value.len() + head.len() > room;
-        let (compressed, body) = match large || value.len() >= self.min_compress_len {
+        // Nobody decompresses more.
+        let is_readable = value.len() <= self.max_size();
+        let compresses = is_readable && (large || value.len() >= self.min_compress_len);
+        let (compressed, body) = match compresses {
             true => self.compression.compress(value)?,
             false => (0, value.clone()),
         };
@@ -137,8 +140,8 @@ impl Values {
         }
         let Some((manifest, parts)) = self.split.and_then(|split| split.cut(&body, room, id()))
         else {
-            let limit = self.split.map_or(room, |split| split.max_size().max(room));
-            return Err(too_large(value.len(), length, limit, self.advice()));
+            let limit = self.split.map_or(room, |split| split.most(room).max(room));
+            return Err(too_large(value.len(), length, limit, self.advice(room)));
         };
         let part = |body| Stored { flags: flags(Kind::Part, 0), head: Vec::new(), body };
         let body = manifest.encode().into();
@@ -146,8 +149,11 @@ impl Values {
         Ok(Closed { item, parts: Some((manifest.id, parts.into_iter().map(part).collect())) })
     }
 
-    fn advice(&self) -> &'static str {
+    fn advice(&self, room: usize) -> &'static str {
         match (self.split, self.compression == Compression::none()) {
+            (Some(split), _) if split.most(room) < split.max_size() => {
+                "a value has at most 65,536 parts; raise `Split::with_part_size` or the server's -I"
+            }
             (Some(_), _) => "raise `Split::with_max_size`",
             (None, true) => {
                 "compress values (`with_compression`), split them (`with_split`), or start the server with a larger -I"

@@ -5,6 +5,7 @@ use dogpile_core::Result;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::corrupt;
+use crate::key::LONGEST;
 
 /// Splitting values that are larger than a server keeps in one item.
 ///
@@ -61,18 +62,28 @@ impl Split {
         self.max_size
     }
 
-    /// Cuts a value into parts of at most `room` bytes each.
+    /// The most bytes of a value whose own item has room for so many.
+    pub(super) fn most(&self, room: usize) -> usize {
+        self.max_size.min(self.size(room).saturating_mul(MOST))
+    }
+
+    /// The bytes of a part. Its name may be longer than that of the value.
+    fn size(&self, room: usize) -> usize {
+        self.part_size.min(room.saturating_sub(LONGEST)).max(1)
+    }
+
+    /// Cuts a value into parts, of which each fits where this one has `room`.
     pub(super) fn cut(
         &self,
         value: &Bytes,
         room: usize,
         id: u128,
     ) -> Option<(Manifest, Vec<Bytes>)> {
-        let size = self.part_size.min(room).max(1);
-        let count = value.len().div_ceil(size);
-        if value.len() > self.max_size || count > MOST {
+        if value.len() > self.most(room) {
             return None;
         }
+        let size = self.size(room);
+        let count = value.len().div_ceil(size);
         let parts =
             (0..count).map(|nth| value.slice(nth * size..value.len().min((nth + 1) * size)));
         let manifest = Manifest { id, hash: xxh3_128(value), length: value.len(), size };

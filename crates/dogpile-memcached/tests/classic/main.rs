@@ -1,6 +1,8 @@
 //! The guard around `memcache-async`: each failure of the bare crate that was seen, shown, and beside
 //! it that the guard has it not.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_in_result, clippy::print_stdout, reason = "this is for tests")]
+#![allow(clippy::cast_possible_truncation, reason = "these numbers are small")]
 
 #[path = "../../src/classic/mod.rs"]
 #[allow(dead_code, reason = "the crate uses all of it")]
@@ -33,8 +35,12 @@ fn guarded(port: u16) -> Arc<Classic> {
     Arc::new(Classic::new(Port(port), LIMITS))
 }
 
-const LIMITS: Limits =
-    Limits { connections: 4, item: 1_000_000, response_timeout: Duration::from_secs(2) };
+const LIMITS: Limits = Limits {
+    connections: 4,
+    item: 1_000_000,
+    largest: 1_000_000,
+    response_timeout: Duration::from_secs(2),
+};
 
 #[derive(Debug)]
 struct Port(u16);

@@ -1,6 +1,8 @@
 //! The conformance suite on real servers: by the meta protocol and by the classic one, on a port, on a
 //! socket, by TLS, and on a fleet of five.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_in_result, clippy::print_stdout, reason = "this is for tests")]
+#![allow(clippy::cast_possible_truncation, reason = "these numbers are small")]
 
 mod fleet;
 mod one;

@@ -132,7 +132,7 @@ async fn in_the_middle_of_an_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_fleet() {
     let servers: Vec<Server> = (0..5).map(|_| Server::start()).collect();
-    storm(&fleet(&servers, Connect::new()).await, 2_000).await;
+    storm(&fleet(&servers, Connect::new()).await, 1_000).await;
 }
 
 #[cfg(feature = "classic")]
@@ -141,5 +141,5 @@ async fn by_the_classic_protocol() {
     let server = Server::start();
     let options = Connect::new().with_protocol(dogpile_memcached::Protocol::Classic);
     let memcached = Memcached::connect_with(&server.url(), options).await.unwrap();
-    storm(&memcached, 2_000).await;
+    storm(&memcached, 500).await;
 }

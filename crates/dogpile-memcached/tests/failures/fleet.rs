@@ -152,7 +152,7 @@ async fn one_of_five_is_killed_under_load() {
         slowest.load(Ordering::Relaxed)
     );
     assert!(failed > 0 && missed > 0 && calls > 1_000, "{sums:?}");
-    assert!(healed < millis(500), "{healed:?}");
+    assert!(healed < millis(1_500), "{healed:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dogpile_core::{Backend, ErrorKind, Key};
+use dogpile_core::{Ask, Backend, Clock, ErrorKind, Key, LeaseBackend, Policy, SystemClock};
 use dogpile_memcached::{Memcached, Split};
 
 use crate::support::{Options, wait_until};
@@ -85,4 +85,31 @@ async fn a_server_that_may_not_evict_says_that_it_is_full() {
         server.ask("set k1 0 0 1\r\nx").starts_with("STORED").then_some(())
     });
     put(&memcached, Key::name("k0"), vec![7; 10_000]).await.unwrap();
+}
+
+/// Without eviction, a server grants the turns for which it has room. Nobody hears of them if it refused
+/// another of the same call, so they are given back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_that_nobody_hears_of_are_given_back() {
+    let server = Options::new().arguments(&["-m", "2", "-M"]).start();
+    let memcached = Memcached::connect(&server.url()).await.unwrap();
+    // As small as the place of a turn.
+    let mut wire = server.wire();
+    let mut kept = 0;
+    while wire.ask(format!("set f{kept:05} 0 0 1\r\nx")) == "STORED" {
+        kept += 1;
+    }
+    for nth in 0..3 {
+        assert_eq!(wire.ask(format!("delete f{nth:05}")), "DELETED");
+    }
+    let names: Vec<String> = (0..10).map(|nth| format!("n{nth:05}")).collect();
+    let policy = Policy::new().at(SystemClock.now());
+    let asks: Vec<_> =
+        names.iter().map(|name| Ask::new(Key::name(name), policy, millis(60_000))).collect();
+    let error = memcached.get_or_lease_many(&asks).await.unwrap_err();
+    assert!(error.to_string().contains("memory"), "{error:?}");
+    assert_eq!(memcached.stats()[0].connections, 1, "that is no reason to drop a connection");
+    let granted = || (0..10).filter(|nth| server.ask(format!("me n{nth:05}")) != "EN").count();
+    wait_until("the turns to end", || (granted() == 0).then_some(()));
+    assert!(server.stat("delete_hits") > 3, "there were some");
 }

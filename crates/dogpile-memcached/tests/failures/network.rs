@@ -51,7 +51,7 @@ async fn a_server_that_is_gone_fails_at_once_and_heals_by_itself() {
         let error = cache.get::<u32>("k").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.to_string().contains(&server.name()), "it says which: {error}");
-        assert!(began.elapsed() < millis(100), "a refused connection is known at once");
+        assert!(began.elapsed() < millis(300), "a refused connection is known at once");
     }
     assert_eq!(fails(cache.set("k", &2_u32)).await, ErrorKind::Unavailable);
     assert_eq!(fails(cache.get_or_create("k", || made(3))).await, ErrorKind::Unavailable);
@@ -60,7 +60,7 @@ async fn a_server_that_is_gone_fails_at_once_and_heals_by_itself() {
 
     server.restart();
     let took = heals(&memcached).await;
-    assert!(took < millis(400), "{took:?}");
+    assert!(took < millis(1_500), "{took:?}");
     assert_eq!(cache.get_or_create("k", || made(5)).await.unwrap(), 5);
 }
 
@@ -302,5 +302,63 @@ async fn tls_is_spoken_with_whom_a_root_vouches_for() {
             matches!(kind, ErrorKind::Refused | ErrorKind::Unavailable | ErrorKind::TimedOut),
             "{url}: {error:?}"
         );
+    }
+}
+
+/// A server that has read more from the socket than it looks at waits for more to come: what is sent by
+/// TLS is sent so that none of it lies there.
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_and_many_things_at_once_pass_by_tls() {
+    use bytes::Bytes;
+    use dogpile_core::{Clock, Entry, SetOptions, SystemClock};
+
+    use crate::support::server::TLS_CA;
+
+    let server = Options::new().tls().start();
+    let options = Connect::new()
+        .with_connections(1)
+        .with_response_timeout(Duration::from_secs(10))
+        .with_root_certificate(TLS_CA);
+    let memcached = Memcached::connect_with(&server.url(), options).await.unwrap();
+    let began = Instant::now();
+    let calls: Vec<_> = (0..8_usize)
+        .map(|task| {
+            let memcached = memcached.clone();
+            tokio::spawn(async move {
+                let length = |at: usize| match at % 50 {
+                    7 => 300_000 + at * 100,
+                    _ => at * 37 % 3_000,
+                };
+                let names: Vec<String> = (0..200).map(|at| format!("{task}:{at}")).collect();
+                let value = |at: usize| Bytes::from(vec![at as u8; length(at)]);
+                let items: Vec<_> = names
+                    .iter()
+                    .enumerate()
+                    .map(|(at, name)| (Key::name(name), Entry::new(SystemClock.now(), value(at))))
+                    .collect();
+                memcached.set_many(&items, &SetOptions::new()).await.unwrap();
+                let keys: Vec<Key<'_>> = names.iter().map(Key::name).collect();
+                let found = memcached.get_many(&keys).await.unwrap();
+                for (at, found) in found.into_iter().enumerate() {
+                    assert_eq!(found.unwrap().value, value(at));
+                    let found = memcached.get(keys[at]).await.unwrap();
+                    assert_eq!(found.unwrap().value, value(at));
+                }
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    println!("{:?}", began.elapsed());
+
+    #[cfg(feature = "classic")]
+    {
+        let options = Connect::new()
+            .with_protocol(dogpile_memcached::Protocol::Classic)
+            .with_root_certificate(TLS_CA);
+        let error = Memcached::connect_with(&server.url(), options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
     }
 }

@@ -201,3 +201,72 @@ async fn of_a_hundred_connections_one_creates() {
         assert_eq!(creators, 1, "stale: {stale}");
     }
 }
+
+/// Who has seen a turn before the server was restarted does not take the next one for it, although its
+/// number is the same.
+#[tokio::test]
+async fn a_turn_after_a_restart_is_not_as_old_as_the_one_before() {
+    let (server, memcached) = open().await;
+    let other = Memcached::connect(&server.url()).await.unwrap();
+    let granted = async || match ask(&other, "k", millis(1_000)).await {
+        Answer::Create { lease, .. } => lease,
+        other => panic!("{other:?}"),
+    };
+    let is_busy =
+        async || ask(&memcached, "k", millis(1_000)).await == Answer::Busy { stale: None };
+    let before = granted().await;
+    assert!(is_busy().await);
+    server.restart();
+    tokio::time::sleep(millis(1_100)).await;
+    let after = granted().await;
+    assert_eq!(before.token() << 64, after.token() << 64, "the numbers are the same");
+    assert!(is_busy().await);
+    memcached.wait(Key::name("k"), millis(200)).await;
+    assert_eq!(fill(&other, "k", after, "v").await, Held::Kept);
+}
+
+/// Marked as stale: readers keep the old value, one of all that ask creates, and a reader that wants no
+/// turn takes none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_marked_stale_is_created_once_and_read_meanwhile() {
+    let (_server, memcached) = open().await;
+    let other = memcached.clone();
+    for name in ["a", "b"] {
+        put(&memcached, Key::name(name), "old").await.unwrap();
+    }
+    let running = turn(&memcached, "running").await;
+    let keys = ["a", "running", "absent"].map(Key::name);
+    memcached.mark_stale(&keys).await.unwrap();
+    assert_eq!(fill(&memcached, "running", running, "late").await, Held::Lost);
+    assert!(matches!(ask(&memcached, "running", millis(1_000)).await, Answer::Create { .. }));
+    assert!(matches!(ask(&memcached, "absent", millis(1_000)).await, Answer::Create { .. }));
+
+    for _ in 0..3 {
+        assert_eq!(value(&memcached, Key::name("a")).await.unwrap(), "old");
+        assert!(memcached.get_many(&keys).await.unwrap()[0].is_some());
+    }
+    let calls: Vec<_> = (0..50)
+        .map(|at| {
+            let memcached = if at % 2 == 0 { memcached.clone() } else { other.clone() };
+            tokio::spawn(async move { ask(&memcached, "a", millis(10_000)).await })
+        })
+        .collect();
+    let mut leases = Vec::new();
+    for call in calls {
+        match call.await.unwrap() {
+            Answer::Create { lease, stale } => {
+                assert_eq!(stale.unwrap().value, "old");
+                leases.push(lease);
+            }
+            Answer::Busy { stale } => assert_eq!(stale.unwrap().value, "old"),
+            // Its stamps say so to who asks while somebody creates already.
+            Answer::Fresh(entry) => assert_eq!(entry.value, "old"),
+        }
+    }
+    let [lease] = leases[..] else { panic!("{} create", leases.len()) };
+    assert_eq!(value(&memcached, Key::name("a")).await.unwrap(), "old", "while it is created");
+    assert_eq!(fill(&memcached, "a", lease, "new").await, Held::Kept);
+    assert!(matches!(ask(&memcached, "a", millis(1_000)).await, Answer::Fresh(_)));
+    assert_eq!(value(&memcached, Key::name("b")).await.unwrap(), "old");
+    assert!(matches!(ask(&memcached, "b", millis(1_000)).await, Answer::Fresh(_)));
+}

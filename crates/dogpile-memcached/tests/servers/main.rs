@@ -1,5 +1,7 @@
 //! What a server holds: keys, values, sizes, times and leases, looked at from both sides.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_in_result, clippy::print_stdout, reason = "this is for tests")]
+#![allow(clippy::cast_possible_truncation, reason = "these numbers are small")]
 
 mod content;
 mod expiry;

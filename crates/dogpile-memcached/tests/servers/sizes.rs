@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dogpile_cache::ErrorKind;
 use dogpile_core::{Backend, Clock, Entry, Key, SetOptions, SystemClock};
-use dogpile_memcached::{Memcached, Split};
+use dogpile_memcached::{Connect, Memcached, Split};
 
 use crate::support::{Options, Server};
 use crate::{open, put, value};
@@ -223,4 +223,86 @@ async fn a_value_is_never_torn_between_two_writers() {
     }
     println!("{whole} read whole, {missing} missing");
     assert!(value(&memcached, Key::name("k")).await.is_some());
+}
+
+/// What is accepted can be read: a value that is small only as long as it is compressed, too.
+#[cfg(feature = "lz4")]
+#[tokio::test]
+async fn a_value_that_readers_would_refuse_is_not_written() {
+    use dogpile_memcached::Compression;
+
+    let server = roomy();
+    let memcached = Memcached::connect(&server.url()).await.unwrap();
+    let memcached = memcached.with_compression(Compression::lz4());
+    let splitting = memcached.clone().with_split(Split::new().with_max_size(3 * MB));
+    // Half of it can be compressed, so that it has to be split all the same.
+    let half = [noise(2 * MB, 1), Bytes::from(vec![7; 2 * MB])].concat();
+    let key = Key::name("k");
+    put(&memcached, key, "old").await.unwrap();
+    for (memcached, value) in [(&splitting, half), (&memcached, vec![7; 65 * MB])] {
+        let error = put(memcached, key, value).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
+        assert_eq!(self::value(memcached, key).await.unwrap(), "old");
+    }
+}
+
+#[tokio::test]
+async fn parts_fit_into_small_items() {
+    for (limit, chunk) in [("1k", "512"), ("16k", "8192"), ("1m", "524288")] {
+        let chunk = format!("slab_chunk_max={chunk}");
+        let server = Options::new().arguments(&["-I", limit, "-m", "64", "-o", &chunk]).start();
+        let memcached = Memcached::connect(&server.url()).await.unwrap();
+        let memcached = memcached.with_split(Split::new().with_part_size(10 * MB));
+        let bytes = noise(600_000, 1);
+        put(&memcached, Key::name("k"), bytes.clone()).await.unwrap();
+        assert!(value(&memcached, Key::name("k")).await.unwrap() == bytes, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_parts_are_told_as_what_they_are() {
+    let (_server, memcached) = open().await;
+    let split = Split::new().with_max_size(256 * MB).with_part_size(1_024);
+    let memcached = memcached.with_split(split);
+    let error = put(&memcached, Key::name("k"), vec![7; 65 * MB]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(&(64 * MB).to_string()) && text.contains("with_part_size"), "{text}");
+}
+
+/// Limits that differ between programs harm nobody.
+#[tokio::test]
+async fn an_item_above_the_own_limit_is_read() {
+    let (server, memcached) = open().await;
+    put(&memcached, Key::name("k"), vec![7; 5_000]).await.unwrap();
+    let options = Connect::new().with_item_limit(2_000);
+    let careful = Memcached::connect_with(&server.url(), options.clone()).await.unwrap();
+    assert_eq!(value(&careful, Key::name("k")).await.unwrap(), vec![7; 5_000]);
+    let error = put(&careful, Key::name("k"), vec![7; 5_000]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
+}
+
+/// The largest that any client can store under a short name.
+#[tokio::test]
+async fn the_largest_item_of_another_program_harms_nobody() {
+    let (server, memcached) = open().await;
+    let mut largest = MB;
+    let mut wire = server.wire();
+    let flags = 0xd09e_0000_u32;
+    loop {
+        let head = format!("set k {flags} 0 {largest}\r\n");
+        if wire.ask([head.as_bytes(), &vec![7; largest]].concat()) == "STORED" {
+            break;
+        }
+        largest -= 1;
+    }
+    let error = memcached.get(Key::name("k")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    #[cfg(feature = "classic")]
+    {
+        let classic = Connect::new().with_protocol(dogpile_memcached::Protocol::Classic);
+        let classic = Memcached::connect_with(&server.url(), classic).await.unwrap();
+        let error = classic.get(Key::name("k")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    }
 }

@@ -34,20 +34,32 @@ struct Shared {
     opened: AtomicU64,
     closed: AtomicU64,
     ended: AtomicBool,
-    old: bool,
+    /// What clients say, and what they are made to say.
+    asked: &'static [(&'static str, &'static str)],
+    /// What the server says, and what it is made to say.
+    said: &'static [(&'static str, &'static str)],
 }
 
 impl Liar {
     pub fn to(place: Place) -> Self {
-        Self::start(place, false)
+        Self::start(place, &[], &[])
     }
 
     /// One that pretends to be of before 1.6: it says so, and knows no `mn`.
     pub fn old(place: Place) -> Self {
-        Self::start(place, true)
+        Self::start(place, &[("mn\r\n", "mz\r\n")], &[("VERSION 1.6", "VERSION 1.4")])
     }
 
-    fn start(place: Place, old: bool) -> Self {
+    /// One that has no statistics.
+    pub fn reticent(place: Place) -> Self {
+        Self::start(place, &[("stats", "shhhh")], &[])
+    }
+
+    fn start(
+        place: Place,
+        asked: &'static [(&'static str, &'static str)],
+        said: &'static [(&'static str, &'static str)],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -56,7 +68,8 @@ impl Liar {
             opened: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             ended: AtomicBool::new(false),
-            old,
+            asked,
+            said,
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
@@ -110,12 +123,12 @@ impl Shared {
     fn serve(&self, mut client: Stream) {
         let Ok(mut server) = Stream::connect(&self.place) else { return };
         let (Ok(mut back), Ok(mut from)) = (client.try_clone(), server.try_clone()) else { return };
-        let old = self.old;
+        let said = self.said;
         let answers = thread::spawn(move || {
             let mut buffer = vec![0; 64 << 10];
             while let Ok(length @ 1..) = from.read(&mut buffer) {
-                if old {
-                    replace(&mut buffer[..length], b"VERSION 1.6", b"VERSION 1.4");
+                for (from, to) in said {
+                    replace(&mut buffer[..length], from.as_bytes(), to.as_bytes());
                 }
                 if back.write_all(&buffer[..length]).is_err() {
                     break;
@@ -126,8 +139,8 @@ impl Shared {
         let mut buffer = vec![0; 64 << 10];
         let mut silent = false;
         while let Ok(length @ 1..) = client.read(&mut buffer) {
-            if self.old {
-                replace(&mut buffer[..length], b"mn\r\n", b"mz\r\n");
+            for (from, to) in self.asked {
+                replace(&mut buffer[..length], from.as_bytes(), to.as_bytes());
             }
             let lie = self.lie.lock().unwrap().clone();
             let truth = match lie {

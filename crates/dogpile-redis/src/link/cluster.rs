@@ -76,7 +76,8 @@ impl Redis {
         let renewal = Renewal { client, total: options.total_timeout, counts: Arc::clone(&counts) };
         let connection = renewal.connect().await?;
         let mut cluster = Cluster::new(connection, Some(renewal));
-        if speaks_resp3 && options.messages && cluster.has_sharded_messages().await? {
+        cluster.publishes = options.messages && cluster.has_sharded_messages().await?;
+        if speaks_resp3 && cluster.publishes {
             cluster.notices = Some(notices);
         }
         Ok(Self::through(Arc::new(cluster), counts))
@@ -135,8 +136,9 @@ struct Cluster {
     shared: Arc<Shared>,
     /// `None` for a connection that somebody else made.
     renewal: Option<Renewal>,
-    /// `None` where there are no messages.
+    /// `None` where no messages are heard.
     notices: Option<Arc<Notices>>,
+    publishes: bool,
 }
 
 struct Shared {
@@ -177,7 +179,7 @@ impl Cluster {
             answered: AtomicU64::new(0),
             renewing: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared), renewal, notices: None }
+        Self { shared: Arc::new(shared), renewal, notices: None, publishes: true }
     }
 
     /// What `send` answers within the time allowed.
@@ -234,6 +236,7 @@ impl Cluster {
     async fn has_sharded_messages(&self) -> Result<bool> {
         let mut ask = redis::cmd("COMMAND");
         ask.arg("INFO").arg("SSUBSCRIBE");
+        // Also an error, for a user who may not ask.
         let known = self.send(ask, Resend::May).await?;
         Ok(matches!(known, Value::Array(commands) if !matches!(commands[..], [Value::Nil] | [])))
     }
@@ -279,9 +282,13 @@ impl Link for Cluster {
         }))
     }
 
+    fn publish(&self) -> &'static str {
+        if self.publishes { "SPUBLISH" } else { "" }
+    }
+
     fn messages(&self) -> Option<Messages<'_>> {
         let notices = self.notices.as_deref()?;
-        Some(Messages { notices, publish: "SPUBLISH", hearing: self })
+        Some(Messages { notices, hearing: self })
     }
 }
 

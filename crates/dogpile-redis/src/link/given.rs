@@ -10,7 +10,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::{Carrier, Link, Messages, Resend};
 use crate::error::told;
 
-/// Any connection of the `redis` crate to one server. It brings no messages, because who made it has
+/// Any connection of the `redis` crate to one server. It hears no messages, because who made it has
 /// them.
 pub(crate) struct Given<C>(pub(crate) C);
 
@@ -42,6 +42,10 @@ impl<C: ConnectionLike + Clone + Send + Sync> Link for Given<C> {
             let count = commands.len();
             self.0.clone().req_packed_commands(commands, 0, count).await.map_err(told)
         })
+    }
+
+    fn publish(&self) -> &'static str {
+        "PUBLISH"
     }
 
     fn messages(&self) -> Option<Messages<'_>> {

@@ -44,7 +44,11 @@ pub(crate) trait Link: fmt::Debug + Send + Sync {
         resend: Resend,
     ) -> BoxFuture<'a, Result<Vec<Value>>>;
 
-    /// How messages are published and heard; `None` where they are not.
+    /// `PUBLISH`, `SPUBLISH` in a cluster, or nothing where messages are not wanted. Who hears none
+    /// publishes all the same, for those who do.
+    fn publish(&self) -> &'static str;
+
+    /// How messages are heard; `None` where they are not.
     fn messages(&self) -> Option<Messages<'_>>;
 }
 
@@ -57,13 +61,11 @@ pub(crate) enum Resend {
     MayNot,
 }
 
-/// The messages of a link that has them.
+/// The messages of a link that hears them.
 #[derive(Clone, Copy)]
 pub(crate) struct Messages<'a> {
     /// Who waits for which channel.
     pub(crate) notices: &'a Notices,
-    /// `PUBLISH`, or `SPUBLISH` in a cluster.
-    pub(crate) publish: &'static str,
     /// What makes the link hear a channel, and no longer.
     pub(crate) hearing: &'a dyn Hearing,
 }

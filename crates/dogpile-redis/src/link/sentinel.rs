@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
+use futures_util::future::select_ok;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
@@ -22,7 +23,7 @@ impl Redis {
     /// failover. `sentinels` are their URLs, and `master` is the URL of the master with its name in
     /// the place of a host: `redis://[user:password@]name[/database]`, `rediss://` for TLS.
     ///
-    /// The Sentinels are asked whenever the connection is lost, and when a server answers that it is
+    /// The Sentinels are asked, all at once, whenever the connection is lost, and when a server answers that it is
     /// a replica now. Writes that a master took and did not pass on before it failed are lost with
     /// it, leases among them: then a value may be created twice.
     ///
@@ -62,15 +63,16 @@ impl Redis {
         if let Some(tls) = tls {
             node = node.set_tls_mode(tls);
         }
-        let client =
-            SentinelClient::build(sentinels, name.clone(), Some(node), SentinelServerType::Master)
-                .map_err(misunderstood)?;
-        let named = Named {
-            client: Mutex::new(client),
-            name,
-            protocol: options.protocol,
-            messages: options.messages,
-        };
+        let clients = sentinels
+            .into_iter()
+            .map(|sentinel| {
+                let (name, node) = (name.clone(), Some(node.clone()));
+                SentinelClient::build(vec![sentinel], name, node, SentinelServerType::Master)
+                    .map(Mutex::new)
+                    .map_err(misunderstood)
+            })
+            .collect::<Result<_>>()?;
+        let named = Named { clients, name, protocol: options.protocol, messages: options.messages };
         let counts = Arc::<Counts>::default();
         let single = Single::new(Box::new(named), options, Arc::clone(&counts));
         single.connect().await?;
@@ -87,7 +89,8 @@ fn misunderstood(error: redis::RedisError) -> Error {
 }
 
 struct Named {
-    client: Mutex<SentinelClient>,
+    /// One for each Sentinel: one client for all of them would wait for the first that is silent.
+    clients: Vec<Mutex<SentinelClient>>,
     name: String,
     protocol: Option<Protocol>,
     messages: bool,
@@ -121,8 +124,11 @@ impl Open for Named {
         push: &'a (dyn Fn() -> Push + Send + Sync),
     ) -> BoxFuture<'a, Result<(MultiplexedConnection, bool)>> {
         Box::pin(async move {
-            let master = self.client.lock().await.async_get_client().await;
-            let master = master.map_err(|error| self.unnamed(error))?;
+            let asked = self
+                .clients
+                .iter()
+                .map(|client| Box::pin(async { client.lock().await.async_get_client().await }));
+            let (master, _) = select_ok(asked).await.map_err(|error| self.unnamed(error))?;
             open(&master, self.protocol, self.messages, config, push).await
         })
     }

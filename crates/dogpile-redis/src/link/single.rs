@@ -148,12 +148,20 @@ impl Inner {
         Fut: Future<Output = Result<T, RedisError>>,
         T: Failover,
     {
-        let (generation, connection) = match self.present() {
-            Some(present) => present,
-            None => self.in_time(self.connection()).await?,
-        };
         let began = Instant::now();
-        let error = match send(connection).await {
+        let anew = || async {
+            let (generation, connection) = self.connection().await?;
+            send(connection).await.map_err(|error| {
+                if error.is_io_error() {
+                    give_up(&self.state, &self.notices, generation);
+                }
+                told(error)
+            })
+        };
+        let Some((generation, connection)) = self.present() else {
+            return self.in_time(began, anew()).await;
+        };
+        match send(connection).await {
             Ok(reply) if !reply.comes_from_a_replica() => return Ok(reply),
             Ok(reply) => {
                 // The master has changed: whoever opens connections asks who it is.
@@ -161,46 +169,27 @@ impl Inner {
                 if resend == Resend::MayNot {
                     return Ok(reply);
                 }
-                None
             }
             Err(error) => {
-                if error.is_io_error() || error.is_unrecoverable_error() {
+                let is_lost = error.is_io_error() || error.is_unrecoverable_error();
+                if is_lost {
                     give_up(&self.state, &self.notices, generation);
                 }
-                Some(error)
-            }
-        };
-        let again = match &error {
-            None => true,
-            Some(error) => {
-                error.is_io_error() && !error.is_timeout() && resend == Resend::May
-                    || matches!(error.retry_method(), RetryMethod::Reconnect)
-                        && resend == Resend::May
-                        && !error.is_timeout()
-            }
-        };
-        match error {
-            Some(error) if !again || began.elapsed() >= self.options.total_timeout => {
-                Err(told(error))
-            }
-            _ => {
-                let anew = async {
-                    let (generation, connection) = self.connection().await?;
-                    send(connection).await.map_err(|error| {
-                        if error.is_io_error() {
-                            give_up(&self.state, &self.notices, generation);
-                        }
-                        told(error)
-                    })
-                };
-                self.in_time(anew).await
+                let again =
+                    error.is_io_error() || matches!(error.retry_method(), RetryMethod::Reconnect);
+                if !again || error.is_timeout() || resend == Resend::MayNot {
+                    return Err(told(error));
+                }
             }
         }
+        self.in_time(began, anew()).await
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(self.options.total_timeout, work).await.unwrap_or_else(|_| {
-            let allowed = self.options.total_timeout;
+    /// What becomes of the rest of a call that `began` then.
+    async fn in_time<T>(&self, began: Instant, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let allowed = self.options.total_timeout;
+        let left = allowed.saturating_sub(began.elapsed());
+        tokio::time::timeout(left, work).await.unwrap_or_else(|_| {
             Err(Error::new(
                 ErrorKind::TimedOut,
                 format!("the server did not answer within {allowed:?}"),
@@ -299,13 +288,13 @@ impl Link for Single {
         Box::pin(self.inner.send_many(commands, resend))
     }
 
+    fn publish(&self) -> &'static str {
+        if self.inner.options.messages { "PUBLISH" } else { "" }
+    }
+
     fn messages(&self) -> Option<Messages<'_>> {
         let state = self.inner.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.hears.then_some(Messages {
-            notices: &self.inner.notices,
-            publish: "PUBLISH",
-            hearing: self,
-        })
+        state.hears.then_some(Messages { notices: &self.inner.notices, hearing: self })
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use dogpile_cache::Region;
 use dogpile_cache::codec::Json;
-use dogpile_core::Key;
+use dogpile_cache::{ErrorKind, Region};
+use dogpile_core::{Answer, Ask, Backend, Clock, Key, LeaseBackend, Policy, SystemClock};
 use dogpile_lock::Dogpile;
-use dogpile_redis::Redis;
+use dogpile_redis::{Connect, Protocol, Redis};
 
 use crate::support::Server;
-use crate::{Cache, made, millis, region};
+use crate::{Cache, behind_a_wire, made, millis, region};
 
 /// A region that counts the leases it was told it lost.
 fn watched(redis: &Redis) -> (Cache, Arc<AtomicUsize>) {
@@ -77,4 +78,154 @@ fn the_later_holders_value_stays() {
     let there = runtime()
         .block_on(async { region(&Redis::connect(&url).await.unwrap()).get::<u32>("k").await });
     assert_eq!(there.unwrap(), Some(2));
+}
+
+#[tokio::test]
+async fn scripts_are_sent_again_to_a_server_that_forgot_them() {
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    let cache = region(&redis);
+    cache.get_or_create("a", || made(1)).await.unwrap();
+    server.ask(&["SCRIPT", "FLUSH"]);
+    assert_eq!(cache.get_or_create("b", || made(2)).await.unwrap(), 2);
+    assert_eq!(cache.get::<u32>("b").await.unwrap(), Some(2));
+    assert!(redis.stats().script_reloads >= 1);
+}
+
+fn question(key: Key<'_>) -> Ask<'_> {
+    Ask::new(key, Policy::new().at(SystemClock.now()), Duration::from_secs(30))
+}
+
+/// Waits until nothing is leased, for much less than a lease lasts.
+async fn nothing_stays_leased(server: &Server) {
+    let began = Instant::now();
+    loop {
+        let left = server.ask(&["KEYS", "*lease*"]).list().len();
+        if left == 0 {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{left} keys stay leased to nobody");
+        tokio::time::sleep(millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_gives_up_asking_leaves_no_lease_behind() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    proxy.delay(millis(50));
+    for many in [false, true] {
+        let asking = tokio::spawn({
+            let redis = redis.clone();
+            async move {
+                let keys = [Key::name("a"), Key::name("b"), Key::field("g", "f")];
+                match many {
+                    true => drop(redis.get_or_lease_many(&keys.map(question)).await),
+                    false => drop(redis.get_or_lease(&question(keys[0])).await),
+                }
+            }
+        });
+        // Granted, and the answer is on its way.
+        let began = Instant::now();
+        while server.ask(&["EXISTS", "{a}:lease"]).number() == 0 {
+            assert!(began.elapsed() < Duration::from_secs(5), "nobody asks");
+            tokio::time::sleep(millis(1)).await;
+        }
+        assert!(!asking.is_finished(), "the answer came too soon");
+        asking.abort();
+        nothing_stays_leased(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_fails_for_one_key_leaves_no_lease_of_the_others() {
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    server.ask(&["RPUSH", "list", "a"]);
+    let create = |missing: Vec<&Key<'_>>| {
+        let values = vec![1_u32; missing.len()];
+        async move { Ok::<_, String>(values) }
+    };
+    let keys = [Key::name("a"), Key::name("list"), Key::name("z"), Key::field("g", "f")];
+    let error = region(&redis).get_or_create_many(&keys, create).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+    nothing_stays_leased(&server).await;
+}
+
+#[tokio::test]
+async fn every_kind_of_connection_wakes_who_waits() {
+    let server = Server::start().unwrap();
+    let hears = Redis::connect(&server.url()).await.unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let resp2 = Connect::new().with_protocol(Protocol::Resp2);
+    let writers = [
+        Redis::connect_with(&server.url(), resp2).await.unwrap(),
+        Redis::over(client.get_multiplexed_async_connection().await.unwrap()),
+        Redis::lazy(&server.url(), Connect::new()).unwrap(),
+    ];
+    for (at, writer) in writers.into_iter().enumerate() {
+        let key = Key::name("k");
+        assert!(matches!(hears.get_or_lease(&question(key)).await, Ok(Answer::Create { .. })));
+        server.forget_calls();
+        let waiter = tokio::spawn({
+            let hears = hears.clone();
+            async move { hears.wait(Key::name("k"), Duration::from_secs(10)).await }
+        });
+        while !server.calls().contains_key("pttl") {
+            tokio::time::sleep(millis(1)).await;
+        }
+        let began = Instant::now();
+        writer.delete_many(&[key]).await.unwrap();
+        waiter.await.unwrap();
+        assert!(began.elapsed() < millis(400), "{at}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn waiting_is_over_in_time() {
+    let patient = Connect::new()
+        .with_response_timeout(Duration::from_secs(5))
+        .with_total_timeout(Duration::from_secs(5));
+    for messages in [false, true] {
+        let (server, proxy, redis) = behind_a_wire(patient.clone().with_messages(messages)).await;
+        // Nobody has it, so for ever is not long.
+        redis.wait(Key::name("free"), Duration::MAX).await;
+        let other = Redis::connect(&server.url()).await.unwrap();
+        let key = Key::name("k");
+        assert!(matches!(other.get_or_lease(&question(key)).await, Ok(Answer::Create { .. })));
+        // It hears the channel already, and then the server falls silent.
+        let first = tokio::spawn({
+            let redis = redis.clone();
+            async move { redis.wait(Key::name("k"), Duration::from_secs(1)).await }
+        });
+        tokio::time::sleep(millis(100)).await;
+        proxy.stall(true);
+        let began = Instant::now();
+        redis.wait(key, millis(100)).await;
+        assert!(began.elapsed() < millis(500), "{:?}", began.elapsed());
+        first.abort();
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_see_how_long_a_lease_lasts_waits_all_the_same() {
+    let server = Server::start().unwrap();
+    server.ask(&["ACL", "SETUSER", "few", "on", ">secret", "~*", "+@all", "-pttl", "-subscribe"]);
+    let few = format!("redis://few:secret@127.0.0.1:{}", server.port());
+    let waiter = region(&Redis::connect(&few).await.unwrap());
+    let creator = region(&Redis::connect(&server.url()).await.unwrap());
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    let creating = tokio::spawn(async move {
+        let create = || async {
+            began.send(()).unwrap();
+            tokio::time::sleep(millis(300)).await;
+            made(1).await
+        };
+        creator.get_or_create("k", create).await.unwrap()
+    });
+    has_begun.await.unwrap();
+    server.forget_calls();
+    assert_eq!(waiter.get_or_create("k", || made(2)).await.unwrap(), 1);
+    assert_eq!(creating.await.unwrap(), 1);
+    let calls = server.calls();
+    assert!(calls["get"] < 100, "it asks again and again: {calls:?}");
 }

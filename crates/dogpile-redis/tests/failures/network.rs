@@ -123,6 +123,20 @@ async fn a_wire_that_is_stuck_or_cut_is_replaced() {
     heals(&redis).await;
 }
 
+/// What was lost half way through the time allowed is tried again for the other half.
+#[tokio::test]
+async fn connecting_again_does_not_begin_the_time_anew() {
+    let options = quick().with_connect_timeout(millis(5_000)).with_response_timeout(millis(5_000));
+    let (_server, proxy, redis) = behind_a_wire(options.with_total_timeout(millis(600))).await;
+    proxy.stall(true);
+    let began = Instant::now();
+    let call = tokio::spawn(async move { region(&redis).get::<u32>("k").await });
+    tokio::time::sleep(millis(400)).await;
+    proxy.cut();
+    assert_eq!(call.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+    assert!(began.elapsed() < millis(850), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_slow_wire_is_only_slow() {
     let (server, proxy, redis) = behind_a_wire(quick()).await;

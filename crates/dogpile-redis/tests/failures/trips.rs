@@ -1,6 +1,6 @@
 //! Round trips, counted on the wire.
 
-use dogpile_core::Key;
+use dogpile_core::{ErrorKind, Key};
 use dogpile_redis::{Connect, Redis};
 use tokio::sync::oneshot;
 
@@ -71,6 +71,11 @@ async fn they_are_as_few_as_promised() {
         assert_eq!((hits, values.unwrap()), (1, vec![Some(6); 10]));
         let (gone, _) = trips(&proxy, cache.delete_many(&keys)).await;
         assert_eq!(gone, 1);
+
+        let fails = |_: Vec<&Key<'_>>| async { Err::<Vec<u32>, _>("no") };
+        let (failed, error) = trips(&proxy, cache.get_or_create_many(&keys, fails)).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Creation);
+        assert!(failed <= 4, "ten leases that are given back took {failed}");
     }
     assert_eq!(proxy.opened(), 1, "one connection carries everything");
 }
@@ -99,10 +104,16 @@ async fn strings_and_fields_travel_together() {
 #[tokio::test]
 async fn waiting_costs_a_waiter_nothing_on_the_wire() {
     let server = Server::start().unwrap();
-    let (one, other) = (
-        Redis::connect(&server.url()).await.unwrap(),
-        Redis::connect(&server.url()).await.unwrap(),
-    );
+    let other = Redis::connect(&server.url()).await.unwrap();
+    a_hundred_wait(&server, &other).await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let other = Redis::connect_client(client, Connect::new()).await.unwrap();
+    server.ask(&["FLUSHALL"]);
+    a_hundred_wait(&server, &other).await;
+}
+
+async fn a_hundred_wait(server: &Server, other: &Redis) {
+    let one = Redis::connect(&server.url()).await.unwrap();
     let (began, has_begun) = oneshot::channel();
     let creator = tokio::spawn({
         let cache = region(&one);
@@ -117,7 +128,7 @@ async fn waiting_costs_a_waiter_nothing_on_the_wire() {
     });
     has_begun.await.unwrap();
     server.forget_calls();
-    let cache = region(&other);
+    let cache = region(other);
     let waiters: Vec<_> = (0..100)
         .map(|_| {
             let cache = cache.clone();
@@ -130,5 +141,6 @@ async fn waiting_costs_a_waiter_nothing_on_the_wire() {
     assert_eq!(creator.await.unwrap(), 1);
     let calls = server.calls();
     let all: u64 = calls.values().sum();
+    assert!(calls.contains_key("subscribe"), "{calls:?}");
     assert!(all < 20, "a hundred waiters in one process: {calls:?}");
 }

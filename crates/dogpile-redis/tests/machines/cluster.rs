@@ -35,6 +35,7 @@ async fn a_cluster_is_used_as_one_server() {
     bulk_calls_are_split_and_sent_at_once(&cluster, &redis).await;
     waiters_are_woken_by_messages(&cluster, &redis).await;
     locks_in_another_slot_are_refused(&redis).await;
+    who_may_not_ask_what_the_nodes_know_is_served(&cluster).await;
     a_connection_that_is_there_already_will_do(&cluster).await;
     redirections_are_followed(&cluster, &redis).await;
     a_planned_failover_is_hardly_noticed(&cluster, &redis).await;
@@ -108,6 +109,15 @@ async fn locks_in_another_slot_are_refused(redis: &Redis) {
     let error = cache.get_or_create("locked", || made(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
     assert!(error.to_string().contains("with_python_locks"), "{error}");
+}
+
+async fn who_may_not_ask_what_the_nodes_know_is_served(cluster: &Cluster) {
+    for node in &cluster.nodes {
+        node.ask(&["ACL", "SETUSER", "few", "on", ">secret", "~*", "&*", "+@all", "-command"]);
+    }
+    let urls = cluster.urls().into_iter().map(|url| url.replace("://", "://few:secret@"));
+    let cache = region(&Redis::connect_cluster(urls, Connect::new()).await.unwrap());
+    assert_eq!(cache.get_or_create("few", || made(1)).await.unwrap(), 1);
 }
 
 async fn a_connection_that_is_there_already_will_do(cluster: &Cluster) {

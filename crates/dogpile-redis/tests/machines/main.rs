@@ -6,6 +6,9 @@ mod conformance;
 mod failover;
 #[path = "../single/fields.rs"]
 mod fields;
+mod sentinels;
 mod sharding;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "tls")]
+mod tls;

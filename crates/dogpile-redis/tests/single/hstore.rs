@@ -147,6 +147,49 @@ async fn a_large_value_goes_out_of_line_and_the_hash_stays_small() {
     assert!(left.is_empty(), "a group goes with all that belongs to it: {left:?}");
 }
 
+/// As a server does whose memory is full: it takes any key, and not those that belong to it.
+#[tokio::test]
+async fn a_large_value_that_was_evicted_is_created_anew() {
+    let redis = fresh("evicted").await;
+    let region =
+        Region::new(Dogpile::leased(redis.clone()), MsgPack).with_wait_for(Duration::from_secs(2));
+    let create = || async { Ok::<_, std::io::Error>("new".to_owned()) };
+    for many in [false, true] {
+        let key = Field("g", many);
+        region.set(key, &"x".repeat(200)).await.unwrap();
+        let _: () = ask().await.del("{hstore evicted g:fields}:large").await.unwrap();
+        assert_eq!(region.get::<String>(key).await.unwrap(), None);
+        let before = redis.stats().round_trips;
+        let value = if many {
+            let create = |_: Vec<&_>| async { Ok::<_, std::io::Error>(vec!["new".to_owned()]) };
+            region.get_or_create_many(&[key], create).await.unwrap().remove(0)
+        } else {
+            region.get_or_create(key, create).await.unwrap()
+        };
+        assert_eq!(value, "new");
+        let trips = redis.stats().round_trips - before;
+        assert!(trips <= 30, "{trips} round trips");
+        assert_eq!(region.get::<String>(key).await.unwrap(), Some(value));
+    }
+}
+
+#[tokio::test]
+async fn many_large_values_that_were_evicted_are_missed_at_once() {
+    let redis = fresh("all evicted").await;
+    let names: Vec<_> = (0..50).map(|at| format!("f{at}")).collect();
+    let keys: Vec<_> = names.iter().map(|name| Key::field("g", name)).collect();
+    let items: Vec<_> = keys.iter().map(|key| (*key, entry("x".repeat(200)))).collect();
+    redis.set_many(&items, &SetOptions::new()).await.unwrap();
+    let _: () = ask().await.del("{hstore all evicted g:fields}:large").await.unwrap();
+    redis.set(keys[7], entry("y".repeat(200))).await.unwrap();
+    let before = redis.stats().round_trips;
+    let found = redis.get_many(&keys).await.unwrap();
+    let trips = redis.stats().round_trips - before;
+    assert_eq!(found.iter().flatten().count(), 1);
+    assert!(found[7].is_some());
+    assert!(trips <= 3, "{trips} round trips");
+}
+
 #[tokio::test]
 async fn large_values_expire_with_their_group() {
     let redis = fresh("together")

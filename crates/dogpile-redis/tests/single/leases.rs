@@ -112,16 +112,6 @@ async fn a_flush_during_a_creation_is_reported_and_hides_nothing() {
 }
 
 #[tokio::test]
-async fn scripts_are_sent_again_to_a_server_that_forgot_them() {
-    let (redis, region) = region("scripts").await;
-    region.get_or_create("a", || made(1)).await.unwrap();
-    let _: () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut ask().await).await.unwrap();
-    assert_eq!(region.get_or_create("b", || made(2)).await.unwrap(), 2);
-    assert_eq!(region.get::<u32>("b").await.unwrap(), Some(2));
-    assert!(redis.stats().script_reloads >= 1);
-}
-
-#[tokio::test]
 async fn a_process_that_lost_its_lease_does_not_overwrite_the_next_ones_value() {
     let (_, region) = region("overtaken").await;
     let region = region.with_lease_for(Duration::from_secs(5));

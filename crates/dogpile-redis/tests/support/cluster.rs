@@ -24,9 +24,14 @@ impl Cluster {
     ///
     /// It takes two seconds, because a master that starts in a cluster takes no writes before.
     pub fn start(kind: Kind) -> Option<Self> {
-        kind.program()?;
-        let cluster = (0..5).find_map(|_| Self::try_start(kind));
-        assert!(cluster.is_some(), "a cluster of {kind:?} does not start");
+        Self::of(&Options::new(kind))
+    }
+
+    /// The same, of servers that are started like this.
+    pub fn of(options: &Options) -> Option<Self> {
+        options.kind().program()?;
+        let cluster = (0..5).find_map(|_| Self::try_start(options));
+        assert!(cluster.is_some(), "a cluster of {options:?} does not start");
         let cluster = cluster?;
         for (index, node) in cluster.nodes.iter().enumerate() {
             wait_until("the cluster", || {
@@ -38,13 +43,13 @@ impl Cluster {
         Some(cluster)
     }
 
-    fn try_start(kind: Kind) -> Option<Self> {
+    fn try_start(options: &Options) -> Option<Self> {
         let ports: Vec<(u16, u16)> = (0..2 * MASTERS).map(|_| (free_port(), free_port())).collect();
         let ports = Arc::new(ports);
         let starting: Vec<_> = (0..ports.len())
             .map(|index| {
-                let ports = Arc::clone(&ports);
-                thread::spawn(move || node(kind, &ports, index).start_at(ports[index].0))
+                let (options, ports) = (options.clone(), Arc::clone(&ports));
+                thread::spawn(move || node(options, &ports, index).start_at(ports[index].0))
             })
             .collect();
         // All of them, so that none is left that starts later.
@@ -101,7 +106,7 @@ impl Cluster {
 }
 
 /// A node that finds in its configuration what it would otherwise have to be told.
-fn node(kind: Kind, ports: &[(u16, u16)], index: usize) -> Options {
+fn node(options: Options, ports: &[(u16, u16)], index: usize) -> Options {
     let id = |index: usize| format!("{:040x}", index + 1);
     let mut nodes = String::new();
     for (other, (port, bus)) in ports.iter().enumerate() {
@@ -124,8 +129,10 @@ fn node(kind: Kind, ports: &[(u16, u16)], index: usize) -> Options {
     }
     nodes += &format!("vars currentEpoch {MASTERS} lastVoteEpoch 0\n");
 
-    Options::new(kind)
+    let bus = if options.is_tls() { "yes" } else { "no" };
+    options
         .file("nodes.conf", &nodes)
+        .arguments(&["--tls-cluster", bus])
         .arguments(&["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"])
         .arguments(&["--cluster-port", &ports[index].1.to_string()])
         .arguments(&["--cluster-node-timeout", NODE_TIMEOUT])

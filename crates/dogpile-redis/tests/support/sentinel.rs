@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::process::{Folder, Process, free_port, wait_until};
 use super::programs::Kind;
 use super::resp::{Place, Reply, Wire};
-use super::server::{Options, Server};
+use super::server::{Options, Server, TLS_FILES};
 
 /// Three Sentinels and the two servers they watch.
 pub struct Sentinels {
@@ -16,8 +16,10 @@ pub struct Sentinels {
 }
 
 struct Sentinel {
-    _process: Process,
+    process: Process,
     port: u16,
+    /// For clients, where the servers take TLS only.
+    tls_port: Option<u16>,
     folder: Folder,
 }
 
@@ -27,7 +29,13 @@ pub const MASTER: &str = "main";
 impl Sentinels {
     /// Starts them, and waits until they know one another; `None` where there is no such server.
     pub fn start() -> Option<Self> {
-        let options = Options::new(Kind::Redis).arguments(&["--repl-diskless-sync-delay", "0"]);
+        Self::of(&Options::new(Kind::Redis))
+    }
+
+    /// The same, of servers that are started like this.
+    pub fn of(options: &Options) -> Option<Self> {
+        let options = options.clone().arguments(&["--repl-diskless-sync-delay", "0"]);
+        let tls = options.is_tls();
         let master = options.clone().start()?;
         let port = master.port().to_string();
         let replica = options.arguments(&["--replicaof", "127.0.0.1", &port]).start()?;
@@ -35,7 +43,8 @@ impl Sentinels {
         wait_until("the master to know its replica", || {
             master.info("slave0").contains("state=online").then_some(())
         });
-        let sentinels: Vec<_> = [800, 3_000, 6_000].map(|ms| sentinel(master.port(), ms)).into();
+        let sentinels: Vec<_> =
+            [800, 3_000, 6_000].map(|ms| sentinel(master.port(), ms, tls)).into();
         let all = Self { servers: [master, replica], sentinels };
         for sentinel in &all.sentinels {
             wait_until("the Sentinels to agree", || {
@@ -58,11 +67,16 @@ impl Sentinels {
     }
 
     pub fn urls(&self) -> Vec<String> {
-        self.ports().iter().map(|port| format!("redis://127.0.0.1:{port}")).collect()
+        let url = |sentinel: &Sentinel| match sentinel.tls_port {
+            Some(port) => format!("rediss://localhost:{port}"),
+            None => format!("redis://127.0.0.1:{}", sentinel.port),
+        };
+        self.sentinels.iter().map(url).collect()
     }
 
-    pub fn ports(&self) -> Vec<u16> {
-        self.sentinels.iter().map(|sentinel| sentinel.port).collect()
+    /// Stops the first where it stands.
+    pub fn pause_first(&self) {
+        self.sentinels[0].process.signal("STOP");
     }
 
     /// What they say happened.
@@ -94,17 +108,27 @@ impl Sentinels {
 ///
 /// They differ in that, and the first does not wait for the others' opinion: if two stand for election
 /// at the same time, both may lose, and the next election is six seconds later.
-fn sentinel(master: u16, dead_after_ms: u32) -> Sentinel {
+fn sentinel(master: u16, dead_after_ms: u32, tls: bool) -> Sentinel {
     let Some(program) = Kind::Redis.program() else { panic!("no redis-server") };
     for _ in 0..10 {
         let (folder, port) = (Folder::new(), free_port());
-        let config = format!(
+        let tls_port = tls.then(free_port);
+        let mut config = format!(
             "port {port}\nbind 127.0.0.1\n\
              sentinel monitor {MASTER} 127.0.0.1 {master} 1\n\
              sentinel down-after-milliseconds {MASTER} {dead_after_ms}\n\
              logfile log\n\
              sentinel failover-timeout {MASTER} 3000\n"
         );
+        if let Some(tls_port) = tls_port {
+            config += &format!(
+                "tls-port {tls_port}\ntls-cert-file server.pem\ntls-key-file server.key\n\
+                 tls-ca-cert-file ca.pem\ntls-auth-clients no\ntls-replication yes\n"
+            );
+            for (name, text) in TLS_FILES {
+                std::fs::write(folder.join(name), text).unwrap();
+            }
+        }
         std::fs::write(folder.join("sentinel.conf"), config).unwrap();
         let mut command = Command::new(&program);
         command.args(["sentinel.conf", "--sentinel"]).current_dir(folder.path());
@@ -119,7 +143,7 @@ fn sentinel(master: u16, dead_after_ms: u32) -> Sentinel {
             ask(port, &command).map(|_| true).or((!process.is_running()).then_some(false))
         });
         if up {
-            return Sentinel { _process: process, port, folder };
+            return Sentinel { process, port, tls_port, folder };
         }
     }
     panic!("no Sentinel starts");

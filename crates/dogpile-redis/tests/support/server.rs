@@ -36,11 +36,18 @@ impl Options {
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
-        self.file("ca.pem", TLS_CA)
-            .file("server.pem", include_str!("tls/server.pem"))
-            .file("server.key", include_str!("tls/server.key"))
-            .arguments(&["--tls-cert-file", "server.pem", "--tls-key-file", "server.key"])
+        self.files.extend(TLS_FILES.map(|(name, text)| (name, text.to_owned())));
+        self.arguments(&["--tls-cert-file", "server.pem", "--tls-key-file", "server.key"])
             .arguments(&["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no"])
+            .arguments(&["--tls-replication", "yes"])
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Lines of redis.conf, as arguments: `["--maxmemory", "3mb"]`.
@@ -98,6 +105,13 @@ impl Options {
 
 /// The certificate of whoever signed the servers' certificate, for clients that use TLS.
 pub const TLS_CA: &str = include_str!("tls/ca.pem");
+
+/// What a server needs, in its folder.
+pub const TLS_FILES: [(&str, &str); 3] = [
+    ("ca.pem", TLS_CA),
+    ("server.pem", include_str!("tls/server.pem")),
+    ("server.key", include_str!("tls/server.key")),
+];
 
 const SOCKET: &str = "socket";
 

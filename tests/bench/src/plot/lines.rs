@@ -19,8 +19,10 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-const BOTTOM: f64 = 420.0;
-const HEIGHT: f64 = 480.0;
+/// Room for the unit of the upright axis.
+const HIGHEST: f64 = TOP + 16.0;
+const BOTTOM: f64 = 430.0;
+const HEIGHT: f64 = 490.0;
 const FIRST: f64 = LEFT + 56.0;
 const LAST: f64 = WIDTH - 230.0;
 /// Names are at least this far apart.
@@ -31,7 +33,7 @@ impl Chart for Lines {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let base = if points().any(|(x, _)| *x > 1_000.0) { 10.0 } else { 2.0 };
         let across = Log::new(base, points().map(|(x, _)| *x), FIRST, LAST);
-        let up = Log::new(2.0, points().map(|(_, y)| *y), BOTTOM, TOP);
+        let up = Log::new(2.0, points().map(|(_, y)| *y), BOTTOM, HIGHEST);
         let axis = |x, y, anchor| Text { class: "text", x, y, size: 12.0, anchor };
         for tick in up.ticks() {
             let y = up.place(tick);
@@ -41,11 +43,11 @@ impl Chart for Lines {
         for (x, _) in
             self.series.iter().max_by_key(|s| s.points.len()).map_or(&[][..], |s| &s.points)
         {
-            grid_line(out, (across.place(*x), TOP), (across.place(*x), BOTTOM));
+            grid_line(out, (across.place(*x), HIGHEST), (across.place(*x), BOTTOM));
             axis(across.place(*x), BOTTOM + 20.0, "middle").write(out, &number(*x));
         }
         axis((FIRST + LAST) / 2.0, BOTTOM + 42.0, "middle").write(out, self.across);
-        axis(LEFT, TOP - 12.0, "start").write(out, self.up);
+        axis(LEFT, HIGHEST - 16.0, "start").write(out, self.up);
 
         let mut names: Vec<(f64, &Series)> = Vec::new();
         for series in &self.series {

@@ -81,7 +81,7 @@ fn goes_on(app: &App) {
 /// A server and its address; `None` where there is none, which is said.
 fn memcached() -> Option<(Process, String)> {
     if Command::new("memcached").arg("-V").output().is_err() {
-        println!("skipped: there is no memcached on the path");
+        eprintln!("skipped: there is no memcached on the path");
         return None;
     }
     let folder = Folder::new();
