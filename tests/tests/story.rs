@@ -39,7 +39,8 @@ fn the_numbers_on_the_page_are_those_of_a_run() {
         let lived = ["queries", "waited", "waited_long", "failed"]
             .map(|number| stage[number].as_u64().unwrap() * SCALE);
         let told = told.get(name).unwrap_or_else(|| panic!("the page says nothing of `{name}`"));
-        assert_eq!(*told, lived, "{name}: what the page says, and what was counted");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(*told, lived, "{name}: what the page says, and what was counted\n{said}");
 
         let minutes: Vec<String> =
             stage["minutes"].as_array().unwrap().iter().map(minute).collect();

@@ -156,12 +156,14 @@ impl Shop {
     }
 
     async fn request(&self, product: u64) {
-        if let Err(error) = self.product(product).await {
-            // That the database is away is part of the story.
-            if error.creation::<Away>().is_none() {
-                eprintln!("product {product}: {error:?}");
+        while let Err(error) = self.product(product).await {
+            // That the database is away is part of the story. That a store is late, because the
+            // machine has too much else to do, is not, and is asked again.
+            if error.creation::<Away>().is_some() || !error.is_temporary() {
+                self.failed.fetch_add(1, Relaxed);
+                break;
             }
-            self.failed.fetch_add(1, Relaxed);
+            eprintln!("product {product}: {error:?}");
         }
         self.asked.answered();
     }
