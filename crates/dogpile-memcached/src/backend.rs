@@ -105,7 +105,7 @@ impl Backend for Memcached {
 
 impl Memcached {
     /// Marks entries as stale, whatever their age: the next that asks creates the value anew, and until
-    /// then the others get the old one.
+    /// then the others get the old one, as if it were fresh: also those that would rather wait.
     ///
     /// A region's own invalidation needs no round trip and no list of keys; this is for programs that
     /// know the keys and share no clock. It ends a creation that was running. A key that is not there is
