@@ -1,7 +1,7 @@
 //! What is told to `tracing`.
 
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
 
@@ -14,6 +14,13 @@ impl Log {
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+}
+
+/// Lets every event be made from now on, before any is met: an event that is met first where nobody
+/// listens may be taken for one that nobody wants, while another thread begins to listen.
+pub fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| _ = tracing::subscriber::set_global_default(Log::default()));
 }
 
 impl tracing::Subscriber for Log {

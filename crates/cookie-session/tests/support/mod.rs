@@ -46,6 +46,7 @@ impl Server {
         clock: ManualClock,
         change: impl FnOnce(SessionOptions) -> SessionOptions,
     ) -> Self {
+        log::listen();
         let options = change(SessionOptions::new().with_clock(clock.clone()));
         Self { sessions: Sessions::new(keys, options).unwrap(), clock }
     }

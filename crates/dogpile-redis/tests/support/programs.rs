@@ -1,7 +1,9 @@
 //! Where the programs are that `cargo xtask test` installs where it can.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,31 +62,18 @@ fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|p| p.is_file())
 }
 
-/// An example of the package that is being tested. Cargo builds the examples beside the tests, unless
-/// it was told to build one test only.
+/// An example of the package that is being tested. It is built if it has to be, and put in its place
+/// even where it is built: another package's example of the same name has the same place.
 pub fn example(name: &str) -> Command {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().and_then(|deps| deps.parent()).unwrap().join("examples");
-    let path = built(&folder, name).unwrap_or_else(|| {
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if built.insert(name.to_owned()) {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--all-features", "--example", name]);
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(cargo.status().unwrap().success(), "cargo cannot build {name}");
-        built(&folder, name).unwrap()
-    });
-    Command::new(path)
-}
-
-/// The newest one, by the name with a hash: the name without it may be that of another package's
-/// example. What a program was made of is in the file beside it.
-fn built(folder: &Path, name: &str) -> Option<PathBuf> {
-    let source = format!("{}/examples/{name}", env!("CARGO_PKG_NAME"));
-    let programs = folder.read_dir().ok()?.flatten().map(|file| file.path()).filter(|path| {
-        let hash =
-            path.file_name().and_then(|file| file.to_str()?.strip_prefix(name)?.strip_prefix('-'));
-        hash.is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            && std::fs::read_to_string(path.with_extension("d"))
-                .is_ok_and(|made| made.contains(&source))
-    });
-    programs.max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok())
+    }
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().and_then(|deps| deps.parent()).unwrap().join("examples");
+    Command::new(folder.join(name))
 }
