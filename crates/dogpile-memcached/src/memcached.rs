@@ -107,7 +107,8 @@ impl Memcached {
     ///
     /// # async fn f() -> dogpile_core::Result<()> {
     /// let servers = ["10.0.0.1:11211", "10.0.0.2:11211", "10.0.0.3:11211"];
-    /// let ring = Ring::with_nodes(Profile::ketama(Ketama::LibmemcachedWeighted), servers)
+    /// let nodes = servers.map(|name| (name, ()));
+    /// let ring = Ring::with_nodes(Profile::ketama(Ketama::LibmemcachedWeighted), nodes)
     ///     .expect("three different servers");
     /// let memcached = Memcached::connect_fleet(servers, ring, Connect::new()).await?;
     /// # Ok(())
