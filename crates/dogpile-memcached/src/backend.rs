@@ -14,7 +14,7 @@ use crate::meta::{Command, Connection, Marks, Mode, Reply, Status};
 use crate::random::random;
 use crate::server::{Line, Resend, Server};
 use crate::stats::add;
-use crate::value::{Closed, Found, Manifest, Packed, Stored, Unpacked};
+use crate::value::{Closed, Found, Manifest, Packed, Unpacked};
 
 /// How many parts of a value are on their way at once, so that others are not held up for long.
 const WINDOW: usize = 16;
@@ -114,6 +114,10 @@ impl Memcached {
     /// # Errors
     /// [`ErrorKind::Refused`](dogpile_core::ErrorKind::Refused) for servers without the meta protocol,
     /// which know no such mark, and what a server that is down fails with.
+    #[cfg_attr(
+        not(feature = "classic"),
+        expect(clippy::infallible_destructuring_match, reason = "there is but one kind of line")
+    )]
     pub async fn mark_stale(&self, keys: &[Key<'_>]) -> Result<()> {
         let names: Vec<_> = keys.iter().map(|key| self.name(*key)).collect();
         let groups = self.fleet.grouped(names.iter().map(|name| &**name))?;
@@ -259,7 +263,7 @@ impl Memcached {
                 Line::Classic(classic) => {
                     let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
                     let values = classic.get_many(&names).await?.into_iter();
-                    values.map(|value| value.map(Stored::without_flags)).collect()
+                    values.map(|value| value.map(crate::value::Stored::without_flags)).collect()
                 }
             };
             for value in values {

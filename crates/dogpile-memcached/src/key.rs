@@ -92,6 +92,7 @@ impl KeyNames {
     }
 
     /// The name of the lock of a key, on servers that keep no leases.
+    #[cfg(feature = "classic")]
     pub(crate) fn lock(&self, key: Key<'_>) -> Vec<u8> {
         self.tagged(if key.group().is_some() { b'L' } else { b'l' }, key)
     }

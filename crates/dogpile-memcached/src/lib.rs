@@ -1,14 +1,5 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(
-    not(feature = "classic"),
-    allow(
-        dead_code,
-        unused_imports,
-        clippy::infallible_destructuring_match,
-        reason = "classic commands take ways of their own"
-    )
-)]
 
 mod address;
 mod backend;

@@ -32,6 +32,10 @@ struct Question<'a> {
 /// A value to fill in.
 #[derive(Clone, Copy, Debug)]
 struct Filling<'a> {
+    #[cfg_attr(
+        not(feature = "classic"),
+        expect(dead_code, reason = "only classic locks have keys of their own")
+    )]
     key: Key<'a>,
     name: &'a [u8],
     lease: Lease,
