@@ -35,9 +35,9 @@ impl Progress {
             top.join(", ")
         );
         println!(
-            "one creation takes {}; a value is fresh for {:?}",
+            "one creation takes {}; a value is fresh for {}",
             duration(once),
-            worker::EXPIRES_AFTER
+            duration(worker::EXPIRES_AFTER)
         );
         println!("{} read it all the time\n", self.readers);
     }
@@ -121,6 +121,7 @@ pub(crate) fn json(with: &Measured, without: &Measured) -> serde_json::Value {
 fn duration(d: Duration) -> String {
     match d.as_micros() {
         micros @ 0..1_000 => format!("{micros} µs"),
+        micros @ 1_000..1_000_000 if micros % 1_000 == 0 => format!("{} ms", micros / 1_000),
         micros @ 1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
         micros => format!("{:.2} s", micros as f64 / 1e6),
     }
