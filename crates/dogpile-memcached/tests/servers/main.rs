@@ -5,6 +5,7 @@
 
 mod content;
 mod expiry;
+mod format;
 mod inspect;
 mod leases;
 #[cfg(feature = "classic")]
