@@ -17,29 +17,11 @@ mod support;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use dogpile_cache::Region;
-use dogpile_cache::codec::Json;
-use dogpile_core::{Backend, Clock, Entry, Key, Result, SetOptions, SystemClock};
-use dogpile_lock::Dogpile;
 use dogpile_memcached::{Connect, Memcached};
 use shard_ring::{Ketama, Profile, Ring};
 
 use crate::support::Server;
-
-type Cache = Region<Dogpile<Memcached>, Json>;
-
-fn region(memcached: &Memcached) -> Cache {
-    Region::new(Dogpile::leased(memcached.clone()), Json)
-}
-
-async fn made(value: u32) -> Result<u32, String> {
-    Ok(value)
-}
-
-const fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use crate::support::cache::{Cache, made, millis, put, region, value};
 
 /// Timeouts that a test can wait for.
 fn quick() -> Connect {
@@ -61,15 +43,6 @@ fn ring(servers: &[Server]) -> Ring<()> {
 async fn fleet(servers: &[Server], options: Connect) -> Memcached {
     let addresses: Vec<String> = servers.iter().map(Server::url).collect();
     Memcached::connect_fleet(&addresses, ring(servers), options).await.unwrap()
-}
-
-async fn put(memcached: &Memcached, key: Key<'_>, value: impl Into<Bytes>) -> Result<()> {
-    let entry = Entry::new(SystemClock.now(), value.into());
-    memcached.set_many(&[(key, entry)], &SetOptions::new()).await
-}
-
-async fn value(memcached: &Memcached, key: Key<'_>) -> Option<Bytes> {
-    memcached.get(key).await.unwrap().map(|entry| entry.value)
 }
 
 /// Numbers that look random and are the same in every run.

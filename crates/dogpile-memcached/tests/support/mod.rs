@@ -7,6 +7,7 @@
 #![allow(clippy::missing_panics_doc, clippy::missing_errors_doc, reason = "this is for tests")]
 #![allow(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "this is for tests")]
 
+pub mod cache;
 pub mod liar;
 #[path = "../../../dogpile-redis/tests/support/process.rs"]
 pub mod process;
