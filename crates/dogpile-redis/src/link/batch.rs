@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
+use dogpile_core::{Error, ErrorKind, Result};
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::oneshot;
+
+use super::{Line, Resend};
 
 /// Gathers what is sent in one turn of the runtime, and sends it as one pipeline: a packet, a timer and
 /// a wake for many commands instead of for each.
@@ -28,13 +30,6 @@ struct Queue {
 /// More than this go in several pipelines, so that the replies to the first do not wait for the last.
 const MOST: usize = 256;
 
-/// What a batch is sent through.
-pub(crate) trait Carrier: Send + Sync + 'static {
-    fn batch(&self) -> &Batch;
-    fn carry_one(&self, command: Cmd) -> BoxFuture<'_, Result<Value>>;
-    fn carry<'a>(&'a self, commands: &'a Pipeline) -> BoxFuture<'a, Result<Vec<Value>>>;
-}
-
 impl Batch {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -42,19 +37,19 @@ impl Batch {
 }
 
 /// Sends a command with all others that are sent now.
-pub(crate) async fn send(carrier: &Arc<dyn Carrier>, command: Cmd) -> Result<Value> {
-    let under_way = UnderWay(carrier.batch());
+pub(crate) async fn send(line: &Arc<Line>, command: Cmd) -> Result<Value> {
+    let under_way = UnderWay(&line.batch);
     if under_way.0.under_way.fetch_add(1, Relaxed) == 0 {
-        return carrier.carry_one(command).await;
+        return line.send(command, Resend::May).await;
     }
     let (sender, reply) = oneshot::channel();
     let gathers = {
-        let mut queue = carrier.batch().queue();
+        let mut queue = line.batch.queue();
         queue.waiting.push((command, sender));
         !std::mem::replace(&mut queue.is_gathered, true)
     };
     if gathers {
-        let gathering = Gathering(carrier);
+        let gathering = Gathering(line);
         tokio::task::yield_now().await;
         drop(gathering);
     }
@@ -73,12 +68,12 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Sends what was gathered when it is dropped, also if its caller gives up meanwhile.
-struct Gathering<'a>(&'a Arc<dyn Carrier>);
+struct Gathering<'a>(&'a Arc<Line>);
 
 impl Drop for Gathering<'_> {
     fn drop(&mut self) {
         let mut waiting = {
-            let mut queue = self.0.batch().queue();
+            let mut queue = self.0.batch.queue();
             queue.is_gathered = false;
             std::mem::take(&mut queue.waiting)
         };
@@ -86,13 +81,13 @@ impl Drop for Gathering<'_> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(MOST));
-            let carrier = Arc::clone(self.0);
-            runtime.spawn(carry(carrier, std::mem::replace(&mut waiting, rest)));
+            let line = Arc::clone(self.0);
+            runtime.spawn(carry(line, std::mem::replace(&mut waiting, rest)));
         }
     }
 }
 
-async fn carry(carrier: Arc<dyn Carrier>, waiting: Vec<(Cmd, oneshot::Sender<Result<Value>>)>) {
+async fn carry(line: Arc<Line>, waiting: Vec<(Cmd, oneshot::Sender<Result<Value>>)>) {
     let mut pipeline = Pipeline::with_capacity(waiting.len());
     let mut senders = Vec::with_capacity(waiting.len());
     for (command, sender) in waiting {
@@ -105,7 +100,7 @@ async fn carry(carrier: Arc<dyn Carrier>, waiting: Vec<(Cmd, oneshot::Sender<Res
     if senders.is_empty() {
         return;
     }
-    match carrier.carry(&pipeline).await {
+    match line.send_many(&pipeline, Resend::May).await {
         Ok(values) => {
             for (sender, value) in senders.into_iter().zip(values) {
                 let _ = sender.send(Ok(value));
