@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Cmd, Pipeline, PushInfo, PushKind, RedisError, RetryMethod, Value,
 };
+use tokio::time::timeout;
 
 use super::batch::Batch;
 use super::{Hearing, Link, Messages, Resend};
@@ -42,6 +44,8 @@ pub(crate) struct Line {
     state: Arc<RwLock<State>>,
     /// Held by whoever connects; the others wait for its connection.
     opening: tokio::sync::Mutex<()>,
+    /// How many connections were tried.
+    attempts: AtomicU64,
     notices: Arc<Notices>,
     counts: Arc<Counts>,
     pub(super) batch: Batch,
@@ -67,6 +71,7 @@ impl Single {
             options,
             state: Arc::default(),
             opening: tokio::sync::Mutex::new(()),
+            attempts: AtomicU64::new(0),
             notices: Arc::new(Notices::default()),
             counts,
             batch: Batch::default(),
@@ -89,17 +94,16 @@ impl Line {
         if let Some(present) = self.present() {
             return Ok(present);
         }
-        let _opening = self.opening.lock().await;
+        // Whoever takes longer than an attempt may is on a runtime that stands still.
+        let _opening = timeout(self.options.connect_timeout, self.opening.lock()).await;
         if let Some(present) = self.present() {
             return Ok(present);
         }
-        let generation = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            match &state.failed {
-                Some((when, error)) if when.elapsed() < PAUSE => return Err(error.clone()),
-                _ => state.generation + 1,
-            }
-        };
+        let failed = self.state.read().unwrap_or_else(PoisonError::into_inner).failed.clone();
+        if let Some((_, error)) = failed.filter(|(when, _)| when.elapsed() < PAUSE) {
+            return Err(error);
+        }
+        let generation = self.attempts.fetch_add(1, Relaxed) + 1;
         let (state, notices) = (Arc::clone(&self.state), Arc::clone(&self.notices));
         let push = move || -> Push {
             let (state, notices) = (Arc::clone(&state), Arc::clone(&notices));
@@ -196,7 +200,7 @@ impl Line {
     async fn in_time<T>(&self, began: Instant, work: impl Future<Output = Result<T>>) -> Result<T> {
         let allowed = self.options.total_timeout;
         let left = allowed.saturating_sub(began.elapsed());
-        tokio::time::timeout(left, work).await.unwrap_or_else(|_| {
+        timeout(left, work).await.unwrap_or_else(|_| {
             Err(Error::new(
                 ErrorKind::TimedOut,
                 format!("the server did not answer within {allowed:?}"),

@@ -7,6 +7,8 @@ mod leases;
 mod memory;
 mod network;
 mod python;
+mod repeats;
+mod runtimes;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
