@@ -3,6 +3,7 @@
 
 mod content;
 mod examples;
+mod heartbeats;
 mod leases;
 mod memory;
 mod network;

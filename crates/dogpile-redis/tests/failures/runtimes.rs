@@ -17,7 +17,8 @@ fn runtime() -> Runtime {
 
 /// What comes of it, which must not take for ever.
 async fn in_time<T>(call: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), call).await.expect("it hangs")
+    let answer = tokio::time::timeout(Duration::from_secs(5), call).await;
+    answer.unwrap_or_else(|_| panic!("it hangs"))
 }
 
 /// It stops after a command was gathered and before it was sent.
@@ -61,13 +62,12 @@ fn a_runtime_that_stands_still_while_it_connects_is_not_waited_for() {
     let redis = Redis::lazy(&server.url_at(proxy.port()), quick()).unwrap();
     let still = runtime();
     proxy.stall(true);
-    let connecting = still.block_on(async {
-        let cache = region(&redis);
-        let connecting = tokio::spawn(async move { cache.get::<u32>("k").await });
+    let cache = region(&redis);
+    let connecting = still.spawn(async move { cache.get::<u32>("k").await });
+    still.block_on(async {
         while proxy.opened() == 0 {
             tokio::time::sleep(millis(1)).await;
         }
-        connecting
     });
     proxy.stall(false);
     runtime().block_on(async {
