@@ -12,7 +12,7 @@ use crate::fleet::{at_once, in_order};
 use crate::memcached::{Memcached, WhenDown, is_down};
 use crate::meta::{Command, Connection, Marks, Mode, Reply, Status};
 use crate::random::random;
-use crate::server::{Line, Resend, Server};
+use crate::server::{Line, Server};
 use crate::stats::add;
 use crate::value::{Closed, Found, Manifest, Packed, Unpacked};
 
@@ -78,7 +78,7 @@ impl Backend for Memcached {
                     let delete =
                         |place: &usize| Command::Delete { name: &names[*place], cas: None };
                     let commands: Vec<_> = places.iter().map(delete).collect();
-                    let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                    let (replies, _) = server.all(connection, &commands).await?;
                     replies.iter().try_for_each(|reply| match reply.status {
                         Status::Done | Status::NotFound => Ok(()),
                         _ => Err(server.odd("md", reply)),
@@ -104,46 +104,6 @@ impl Backend for Memcached {
 }
 
 impl Memcached {
-    /// Marks entries as stale, whatever their age: the next that asks creates the value anew, and until
-    /// then the others get the old one, as if it were fresh: also those that would rather wait.
-    ///
-    /// A region's own invalidation needs no round trip and no list of keys; this is for programs that
-    /// know the keys and share no clock. It ends a creation that was running. A key that is not there is
-    /// no error.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Refused`](dogpile_core::ErrorKind::Refused) for servers without the meta protocol,
-    /// which know no such mark, and what a server that is down fails with.
-    #[cfg_attr(
-        not(feature = "classic"),
-        expect(clippy::infallible_destructuring_match, reason = "there is but one kind of line")
-    )]
-    pub async fn mark_stale(&self, keys: &[Key<'_>]) -> Result<()> {
-        let names: Vec<_> = keys.iter().map(|key| self.name(*key)).collect();
-        let groups = self.fleet.grouped(names.iter().map(|name| &**name))?;
-        let marks = groups.iter().map(|(server, places)| async {
-            let connection = match server.line().await? {
-                Line::Meta(connection) => connection,
-                #[cfg(feature = "classic")]
-                Line::Classic(_) => {
-                    return Err(refused(format!(
-                        "{} has no meta commands, and cannot mark an entry as stale: delete it",
-                        server.name
-                    )));
-                }
-            };
-            let mark =
-                |place: &usize| Command::MarkStale { name: &names[*place], ttl: GRACE, cas: None };
-            let commands: Vec<_> = places.iter().map(mark).collect();
-            let (replies, _) = server.all(connection, &commands, Resend::May).await?;
-            replies.iter().try_for_each(|reply| match reply.status {
-                Status::Done | Status::NotFound => Ok(()),
-                _ => Err(server.odd("md", reply)),
-            })
-        });
-        at_once(marks.collect()).await.into_iter().collect()
-    }
-
     pub(crate) fn name<'k>(&self, key: Key<'k>) -> Cow<'k, [u8]> {
         self.settings.names.value(key)
     }
@@ -151,10 +111,8 @@ impl Memcached {
     async fn read(&self, server: &Arc<Server>, name: &[u8]) -> Result<Option<Found>> {
         match server.line().await? {
             Line::Meta(connection) => {
-                let asked = Arc::clone(&connection);
-                let (reply, _) =
-                    server.one(connection, &Command::Get { name }, Resend::May).await?;
-                self.got(server, asked, name, reply).await
+                let (reply, connection) = server.one(connection, &Command::Get { name }).await?;
+                self.got(server, &connection, name, reply).await
             }
             #[cfg(feature = "classic")]
             Line::Classic(classic) => {
@@ -167,12 +125,11 @@ impl Memcached {
     async fn read_many(&self, server: &Arc<Server>, names: &[&[u8]]) -> Result<Vec<Option<Found>>> {
         match server.line().await? {
             Line::Meta(connection) => {
-                let asked = Arc::clone(&connection);
                 let commands: Vec<_> = names.iter().map(|name| Command::Get { name }).collect();
-                let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                let (replies, connection) = server.all(connection, &commands).await?;
                 let mut found = Vec::with_capacity(replies.len());
                 for (name, reply) in names.iter().zip(replies) {
-                    found.push(self.got(server, Arc::clone(&asked), name, reply).await?);
+                    found.push(self.got(server, &connection, name, reply).await?);
                 }
                 Ok(found)
             }
@@ -189,7 +146,7 @@ impl Memcached {
     async fn got(
         &self,
         server: &Arc<Server>,
-        connection: Arc<Connection>,
+        connection: &Arc<Connection>,
         name: &[u8],
         reply: Reply,
     ) -> Result<Option<Found>> {
@@ -197,10 +154,9 @@ impl Memcached {
             Status::Value => {
                 if reply.marks.won {
                     // It was somebody else's to win, perhaps.
-                    let look = Command::Look { name };
-                    let asked = Arc::clone(&connection);
-                    let (now, _) = server.one(connection, &look, Resend::MayNot).await?;
-                    give_back(&asked, name, &Marks { won: true, ..now.marks });
+                    let which = Command::Which { name };
+                    let (now, connection) = server.one(Arc::clone(connection), &which).await?;
+                    give_back(&connection, name, &Marks { won: true, ..now.marks });
                 }
                 Ok(Some(self.settings.values.found(reply.marks.flags, reply.value)))
             }
@@ -253,7 +209,7 @@ impl Memcached {
             let values: Vec<_> = match server.line().await? {
                 Line::Meta(connection) => {
                     let commands: Vec<_> = names.iter().map(|name| Command::Get { name }).collect();
-                    let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                    let (replies, _) = server.all(connection, &commands).await?;
                     replies
                         .into_iter()
                         .map(|reply| (reply.status == Status::Value).then_some(reply.value))
@@ -304,7 +260,7 @@ impl Memcached {
                         mode: Mode::Always,
                     })
                     .collect();
-                let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                let (replies, _) = server.all(connection, &commands).await?;
                 replies.iter().try_for_each(|reply| match reply.status {
                     Status::Done => Ok(()),
                     _ => Err(server.odd("ms", reply)),
@@ -349,7 +305,7 @@ impl Memcached {
                         .iter()
                         .map(|(name, value)| Command::Set { name, value, ttl, mode: Mode::Always })
                         .collect();
-                    let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                    let (replies, _) = server.all(connection, &commands).await?;
                     replies.iter().try_for_each(|reply| match reply.status {
                         Status::Done => Ok(()),
                         _ => Err(server.odd("ms", reply)),
@@ -387,7 +343,7 @@ impl Memcached {
 pub(crate) fn give_back(connection: &Connection, name: &[u8], marks: &Marks) {
     if marks.won && runs(marks) {
         let ttl = left(marks.ttl);
-        connection.send(&[Command::MarkStale { name, ttl, cas: Some(marks.cas) }]);
+        connection.send(&[Command::MarkStale { name, ttl, cas: marks.cas }]);
     }
 }
 

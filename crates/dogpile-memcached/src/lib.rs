@@ -15,6 +15,7 @@ mod health;
 mod inspect;
 mod key;
 mod lease;
+mod mark;
 mod memcached;
 mod meta;
 mod random;

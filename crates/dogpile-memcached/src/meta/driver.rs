@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
 use super::connection::{Failure, Shared, Waiting};
-use super::{Malformed, Outgoing, Parser};
+use super::{Malformed, Opaque, Outgoing, Parser};
 use crate::error::{garbled, unanswered};
 use crate::socket::Socket;
 
@@ -22,6 +22,8 @@ pub(super) struct Driver {
     socket: Socket,
     parser: Parser,
     input: BytesMut,
+    /// The number of the next answer.
+    next: Opaque,
     /// Who waits for more replies than have come.
     current: Option<Waiting>,
     clock: Pin<Box<Sleep>>,
@@ -50,6 +52,7 @@ impl Driver {
             socket,
             parser: Parser::new(limit),
             input: BytesMut::with_capacity(BUFFER),
+            next: Opaque::default(),
             current: None,
             clock: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
             yielded: false,
@@ -153,13 +156,16 @@ impl Driver {
             match self.parser.next(&mut self.input) {
                 Ok(Some(reply)) => {
                     self.flight = self.flight.saturating_sub(1);
+                    if !reply.answers(self.next.take()) {
+                        let what = format!("{:?} in answer to another question", reply.status);
+                        return Err(Failure::new(garbled(&self.shared.server, what)));
+                    }
                     let waiting = match self.current.take() {
                         Some(waiting) => waiting,
                         None => self.next_waiting()?,
                     };
-                    let due = waiting.due;
                     let rest = waiting.answer.take(reply);
-                    self.current = rest.map(|answer| Waiting { due, answer });
+                    self.current = rest.map(|answer| Waiting { answer, ..waiting });
                 }
                 Ok(None) => return Ok(Step::On),
                 Err(Malformed(what)) => {

@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::Opaque;
+
 /// One reply.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Reply {
@@ -47,6 +49,23 @@ pub(crate) struct Marks {
     pub(crate) taken: bool,
     /// `X`: marked stale.
     pub(crate) stale: bool,
+    /// `O`: which command it answers.
+    pub(crate) opaque: Option<Opaque>,
+}
+
+impl Reply {
+    /// Whether it can be the answer to the command with this number.
+    ///
+    /// What is known of an item and a failure carry none; that there is no item, not on all servers: it
+    /// is nobody's value.
+    pub(crate) fn answers(&self, opaque: Opaque) -> bool {
+        match (self.marks.opaque, self.status) {
+            (None, status) => {
+                matches!(status, Status::Missing | Status::Described | Status::Failed)
+            }
+            (Some(said), _) => said == opaque,
+        }
+    }
 }
 
 /// The server does not speak the protocol, or complains of a command that it should understand.
@@ -93,6 +112,7 @@ impl Parser {
             Some(at) => (&line[..at], &line[at + 1..]),
             None => (line, &[][..]),
         };
+        let marks = |rest| marked(rest).ok_or_else(|| malformed("odd marks", line));
         let (status, marks, value) = match word {
             b"VA" => {
                 let (length, rest) = match memchr::memchr(b' ', rest) {
@@ -107,19 +127,16 @@ impl Parser {
                         format!("a value of {length} bytes, more than the {} it keeps", self.limit);
                     return Err(malformed(&what, line));
                 }
-                let marks = marked(rest).ok_or_else(|| malformed("odd marks", line))?;
+                let marks = marks(rest)?;
                 input.advance(end + 1);
                 self.begun = Some((marks, length));
                 return self.value(input, marks, length);
             }
-            b"HD" => {
-                let marks = marked(rest).ok_or_else(|| malformed("odd marks", line))?;
-                (Status::Done, marks, Bytes::new())
-            }
-            b"EN" => (Status::Missing, Marks::default(), Bytes::new()),
-            b"NF" => (Status::NotFound, Marks::default(), Bytes::new()),
-            b"NS" => (Status::NotStored, Marks::default(), Bytes::new()),
-            b"EX" => (Status::Exists, Marks::default(), Bytes::new()),
+            b"HD" => (Status::Done, marks(rest)?, Bytes::new()),
+            b"EN" => (Status::Missing, marks(rest)?, Bytes::new()),
+            b"NF" => (Status::NotFound, marks(rest)?, Bytes::new()),
+            b"NS" => (Status::NotStored, marks(rest)?, Bytes::new()),
+            b"EX" => (Status::Exists, marks(rest)?, Bytes::new()),
             b"ME" => (Status::Described, Marks::default(), Bytes::copy_from_slice(rest)),
             b"SERVER_ERROR" => (Status::Failed, Marks::default(), Bytes::copy_from_slice(rest)),
             _ => return Err(malformed("an unknown reply", line)),
@@ -170,6 +187,7 @@ fn marked(rest: &[u8]) -> Option<Marks> {
             Some((b'W', [])) => marks.won = true,
             Some((b'Z', [])) => marks.taken = true,
             Some((b'X', [])) => marks.stale = true,
+            Some((b'O', number)) => marks.opaque = Some(Opaque::read(number)?),
             _ => {}
         }
     }
@@ -234,7 +252,14 @@ mod tests {
                 item(b"", Marks { ttl: Some(30), taken: true, ..marks }),
                 item(
                     b"val",
-                    Marks { cas: 8, ttl: Some(29), flags: 7, taken: true, stale: true, won: false }
+                    Marks {
+                        cas: 8,
+                        ttl: Some(29),
+                        flags: 7,
+                        taken: true,
+                        stale: true,
+                        ..Marks::default()
+                    }
                 ),
                 plain(Status::Missing),
                 Reply { marks: Marks { cas: 2, ..marks }, ..plain(Status::Done) },
@@ -252,6 +277,33 @@ mod tests {
     }
 
     #[test]
+    fn answers_are_told_from_those_to_other_questions() {
+        let mut next = Opaque::default();
+        let (first, second) = (next.take(), next.take());
+        for (bytes, to_first) in [
+            (&b"VA 1 f0 O00\r\nv\r\n"[..], true),
+            (b"VA 1 f0 O01\r\nv\r\n", false),
+            (b"VA 1 f0\r\nv\r\n", false),
+            (b"HD c2 O00\r\n", true),
+            (b"HD c2\r\n", false),
+            (b"EX c0 O01\r\n", false),
+            (b"NF c0 O00\r\n", true),
+            (b"NS\r\n", false),
+            (b"EN O00\r\n", true),
+            (b"EN O01\r\n", false),
+            (b"EN\r\n", true),
+            (b"ME k exp=1\r\n", true),
+            (b"SERVER_ERROR out of memory\r\n", true),
+        ] {
+            let reply = all(bytes).unwrap().remove(0);
+            assert_eq!(reply.answers(first), to_first, "{reply:?}");
+            if reply.marks.opaque.is_some() {
+                assert_eq!(reply.answers(second), !to_first, "{reply:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_reply_is_told() {
         for (bytes, what) in [
             (&b"hello\r\n"[..], "unknown"),
@@ -264,6 +316,8 @@ mod tests {
             (b"VA 99999999999999 c1\r\n", "more than"),
             (b"VA 18446744073709551615\r\n", "more than"),
             (b"VA 3 cX\r\nabc\r\n", "marks"),
+            (b"VA 3 O\r\nabc\r\n", "marks"),
+            (b"HD O0~\r\n", "marks"),
             (b"VA 3 c1\r\nabcd\r\n", "longer"),
             (&[b'x'; 5_000], "without an end"),
         ] {
