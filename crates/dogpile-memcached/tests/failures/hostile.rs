@@ -181,7 +181,7 @@ async fn an_answer_too_many_does_not_shift_the_others() {
 #[tokio::test]
 async fn who_is_no_memcached_is_told_at_once() {
     let server = Server::start();
-    for lie in lies() {
+    let refused = lies().into_iter().map(|lie| async {
         let liar = Liar::to(server.place());
         liar.tell(Lie::Say(lie.clone()));
         let began = Instant::now();
@@ -194,5 +194,6 @@ async fn who_is_no_memcached_is_told_at_once() {
             ),
             "{lie:.100?}: {error:?}"
         );
-    }
+    });
+    futures_util::future::join_all(refused).await;
 }
