@@ -181,8 +181,9 @@ async fn an_answer_too_many_does_not_shift_the_others() {
 #[tokio::test]
 async fn who_is_no_memcached_is_told_at_once() {
     let server = Server::start();
-    let refused = lies().into_iter().map(|lie| async {
-        let liar = Liar::to(server.place());
+    let place = server.place();
+    let refused = lies().into_iter().map(async |lie| {
+        let liar = Liar::to(place.clone());
         liar.tell(Lie::Say(lie.clone()));
         let began = Instant::now();
         let error = Memcached::connect_with(&liar.url(), impatient()).await.unwrap_err();
