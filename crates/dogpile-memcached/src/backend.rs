@@ -10,14 +10,14 @@ use crate::error::refused;
 use crate::expiry::{GRACE, left, ttl};
 use crate::fleet::{at_once, in_order};
 use crate::memcached::{Memcached, WhenDown, is_down};
-use crate::meta::{Command, Connection, Marks, Mode, Reply, Status};
+use crate::meta::{Command, Connection, Marks, Mode, Status};
 use crate::random::random;
 use crate::server::{Line, Server};
 use crate::stats::add;
-use crate::value::{Closed, Found, Manifest, Packed, Unpacked};
+use crate::value::Closed;
 
 /// How many parts of a value are on their way at once, so that others are not held up for long.
-const WINDOW: usize = 16;
+pub(crate) const WINDOW: usize = 16;
 
 impl Backend for Memcached {
     type Value = Bytes;
@@ -25,11 +25,7 @@ impl Backend for Memcached {
     async fn get(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
         let name = self.name(key);
         let server = self.fleet.server(&name)?;
-        let read = async {
-            let found = self.read(server, &name).await?;
-            self.opened(server, found).await
-        };
-        match read.await {
+        match self.read(server, &name).await {
             Err(error) if is_down(&error) && self.settings.when_down == WhenDown::Miss => Ok(None),
             entry => entry,
         }
@@ -40,12 +36,7 @@ impl Backend for Memcached {
         let groups = self.fleet.grouped(names.iter().map(|name| &**name))?;
         let reads = groups.iter().map(|(server, places)| async {
             let names: Vec<&[u8]> = places.iter().map(|place| &*names[*place]).collect();
-            let found = self.read_many(server, &names).await?;
-            let mut entries = Vec::with_capacity(found.len());
-            for found in found {
-                entries.push(self.opened(server, found).await?);
-            }
-            Ok(entries)
+            self.read_many(server, &names).await
         });
         let answers = at_once(reads.collect()).await;
         let forgiven = self.settings.when_down == WhenDown::Miss;
@@ -106,130 +97,6 @@ impl Backend for Memcached {
 impl Memcached {
     pub(crate) fn name<'k>(&self, key: Key<'k>) -> Cow<'k, [u8]> {
         self.settings.names.value(key)
-    }
-
-    async fn read(&self, server: &Arc<Server>, name: &[u8]) -> Result<Option<Found>> {
-        match server.line().await? {
-            Line::Meta(connection) => {
-                let (reply, connection) = server.one(connection, &Command::Get { name }).await?;
-                self.got(server, &connection, name, reply).await
-            }
-            #[cfg(feature = "classic")]
-            Line::Classic(classic) => {
-                let value = classic.get_many(&[name]).await?.pop().flatten();
-                Ok(value.map(|value| self.settings.values.found_joined(value)))
-            }
-        }
-    }
-
-    async fn read_many(&self, server: &Arc<Server>, names: &[&[u8]]) -> Result<Vec<Option<Found>>> {
-        match server.line().await? {
-            Line::Meta(connection) => {
-                let commands: Vec<_> = names.iter().map(|name| Command::Get { name }).collect();
-                let (replies, connection) = server.all(connection, &commands).await?;
-                let mut found = Vec::with_capacity(replies.len());
-                for (name, reply) in names.iter().zip(replies) {
-                    found.push(self.got(server, &connection, name, reply).await?);
-                }
-                Ok(found)
-            }
-            #[cfg(feature = "classic")]
-            Line::Classic(classic) => {
-                let values = classic.get_many(names).await?.into_iter();
-                let found = |value| self.settings.values.found_joined(value);
-                Ok(values.map(|value: Option<Bytes>| value.map(found)).collect())
-            }
-        }
-    }
-
-    /// What the reply to a plain read says.
-    async fn got(
-        &self,
-        server: &Arc<Server>,
-        connection: &Arc<Connection>,
-        name: &[u8],
-        reply: Reply,
-    ) -> Result<Option<Found>> {
-        match reply.status {
-            Status::Value => {
-                if reply.marks.won {
-                    // It was somebody else's to win, perhaps.
-                    let which = Command::Which { name };
-                    let (now, connection) = server.one(Arc::clone(connection), &which).await?;
-                    give_back(&connection, name, &Marks { won: true, ..now.marks });
-                }
-                Ok(Some(self.settings.values.found(reply.marks.flags, reply.value)))
-            }
-            Status::Missing => Ok(None),
-            _ => Err(server.odd("mg", &reply)),
-        }
-    }
-
-    /// The entry that was found.
-    async fn opened(
-        &self,
-        server: &Arc<Server>,
-        found: Option<Found>,
-    ) -> Result<Option<Entry<Bytes>>> {
-        match found {
-            None | Some(Found::Turn(_)) => Ok(None),
-            Some(Found::Entry(packed)) => self.open(server, packed).await,
-            Some(Found::Foreign(error)) => {
-                add(&server.counts.foreign_items, 1);
-                Err(error)
-            }
-        }
-    }
-
-    /// The entry of what was read, with its parts fetched; none if one of them is gone.
-    pub(crate) async fn open(
-        &self,
-        server: &Arc<Server>,
-        packed: Packed,
-    ) -> Result<Option<Entry<Bytes>>> {
-        let values = &self.settings.values;
-        let manifest = match values.unpack(&packed)? {
-            Unpacked::Entry(entry) => return Ok(Some(entry)),
-            Unpacked::Parts(manifest) => manifest,
-        };
-        match self.fetch(server, &manifest).await? {
-            Some(value) => values.whole(&packed, value).map(Some),
-            None => {
-                add(&server.counts.torn_values, 1);
-                Ok(None)
-            }
-        }
-    }
-
-    async fn fetch(&self, server: &Arc<Server>, manifest: &Manifest) -> Result<Option<Bytes>> {
-        let names: Vec<_> =
-            (0..manifest.count()).map(|nth| self.settings.names.part(manifest.id, nth)).collect();
-        let mut parts = Vec::with_capacity(names.len());
-        for names in names.chunks(WINDOW) {
-            let values: Vec<_> = match server.line().await? {
-                Line::Meta(connection) => {
-                    let commands: Vec<_> = names.iter().map(|name| Command::Get { name }).collect();
-                    let (replies, _) = server.all(connection, &commands).await?;
-                    replies
-                        .into_iter()
-                        .map(|reply| (reply.status == Status::Value).then_some(reply.value))
-                        .collect()
-                }
-                #[cfg(feature = "classic")]
-                Line::Classic(classic) => {
-                    let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
-                    let values = classic.get_many(&names).await?.into_iter();
-                    values.map(|value| value.map(crate::value::Stored::without_flags)).collect()
-                }
-            };
-            for value in values {
-                match value {
-                    Some(value) => parts.push(value),
-                    None => return Ok(None),
-                }
-            }
-        }
-        Ok(manifest.join(&parts))
     }
 
     /// Stores entries of one server, each over what was there.

@@ -19,6 +19,7 @@ mod mark;
 mod memcached;
 mod meta;
 mod random;
+mod read;
 mod server;
 mod socket;
 mod stats;

@@ -203,7 +203,7 @@ impl Memcached {
         }
         let (marks, epoch) = (reply.marks, connection.epoch);
         let turn = |on| Token { epoch, on, cas: marks.cas }.lease();
-        let (age, packed) = match self.settings.values.found(marks.flags, reply.value) {
+        let (age, mut packed) = match self.settings.values.found(marks.flags, reply.value) {
             // A turn that was marked stale has no end of its own any more.
             Found::Turn(_) if marks.stale => (Age::Dead, None),
             Found::Turn(_) if marks.won => {
@@ -223,10 +223,10 @@ impl Memcached {
             }
             Found::Entry(packed) => (question.ask.freshness.age(&packed.stamps), Some(packed)),
         };
-        if let (Age::Fresh, Some(packed)) = (age, &packed)
+        if age == Age::Fresh
             // Somebody called it stale whatever its stamps say.
             && (!marks.stale || runs(&marks))
-            && let Some(entry) = self.stale(server, Some(packed.clone())).await?
+            && let Some(entry) = self.stale(server, packed.take()).await?
         {
             give_back(connection, question.name, &marks);
             return Ok(Judged::Answered(Answer::Fresh(entry)));

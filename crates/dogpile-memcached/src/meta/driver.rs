@@ -153,7 +153,7 @@ impl Driver {
             Poll::Ready(Ok(_)) => {}
         }
         loop {
-            match self.parser.next(&mut self.input) {
+            match self.parser.next(&mut self.input, self.current.is_some()) {
                 Ok(Some(reply)) => {
                     self.flight = self.flight.saturating_sub(1);
                     if !reply.answers(self.next.take()) {

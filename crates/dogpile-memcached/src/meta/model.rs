@@ -30,7 +30,7 @@ fn read(bytes: &[u8], size: usize) -> (Result<Vec<Reply>, Malformed>, usize) {
         input.extend_from_slice(piece);
         assert!(parser.missing(&input) <= LIMIT + 2, "it waits for more than the longest value");
         loop {
-            match parser.next(&mut input) {
+            match parser.next(&mut input, replies.len() % 2 == 1) {
                 Ok(Some(reply)) => replies.push(reply),
                 Ok(None) => break,
                 Err(malformed) => return (Err(malformed), input.len()),

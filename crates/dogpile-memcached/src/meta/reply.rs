@@ -79,14 +79,20 @@ pub(crate) struct Parser {
     limit: usize,
     /// An item of which the line has been read, and the length of its value.
     begun: Option<(Marks, usize)>,
+    /// Where small values that are asked for together are kept together.
+    block: BytesMut,
 }
+
+/// How long a block is, of which no value has more than an eighth: so much memory a small value may
+/// keep that was asked for with others.
+const BLOCK: usize = 4 * 1024;
 
 /// The longest line to expect: an error with a text.
 const LINE: usize = 2_048;
 
 impl Parser {
-    pub(crate) const fn new(limit: usize) -> Self {
-        Self { limit, begun: None }
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, begun: None, block: BytesMut::new() }
     }
 
     /// How many bytes have to arrive at least before there is another reply.
@@ -94,10 +100,15 @@ impl Parser {
         self.begun.map_or(1, |(_, length)| (length + 2).saturating_sub(input.len()).max(1))
     }
 
-    /// The next reply, or `None` if it has not arrived in full.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Reply>, Malformed> {
+    /// The next reply, or `None` if it has not arrived in full. `many` if it is one of several to the same
+    /// caller.
+    pub(crate) fn next(
+        &mut self,
+        input: &mut BytesMut,
+        many: bool,
+    ) -> Result<Option<Reply>, Malformed> {
         if let Some((marks, length)) = self.begun {
-            return self.value(input, marks, length);
+            return self.value(input, marks, length, many);
         }
         let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(LINE)]) else {
             return match input.len() >= LINE {
@@ -130,7 +141,7 @@ impl Parser {
                 let marks = marks(rest)?;
                 input.advance(end + 1);
                 self.begun = Some((marks, length));
-                return self.value(input, marks, length);
+                return self.value(input, marks, length, many);
             }
             b"HD" => (Status::Done, marks(rest)?, Bytes::new()),
             b"EN" => (Status::Missing, marks(rest)?, Bytes::new()),
@@ -150,6 +161,7 @@ impl Parser {
         input: &mut BytesMut,
         marks: Marks,
         length: usize,
+        many: bool,
     ) -> Result<Option<Reply>, Malformed> {
         if input.len() < length + 2 {
             return Ok(None);
@@ -164,7 +176,10 @@ impl Parser {
         let value = match length >= input.capacity() / 2 {
             true => input.split_to(length).freeze(),
             false => {
-                let value = Bytes::copy_from_slice(&input[..length]);
+                let value = match many && length <= BLOCK / 8 {
+                    true => self.in_block(&input[..length]),
+                    false => Bytes::copy_from_slice(&input[..length]),
+                };
                 input.advance(length);
                 value
             }
@@ -172,6 +187,16 @@ impl Parser {
         input.advance(2);
         self.begun = None;
         Ok(Some(Reply { status: Status::Value, marks, value }))
+    }
+}
+
+impl Parser {
+    fn in_block(&mut self, value: &[u8]) -> Bytes {
+        if self.block.capacity() < value.len() {
+            self.block = BytesMut::with_capacity(BLOCK);
+        }
+        self.block.extend_from_slice(value);
+        self.block.split().freeze()
     }
 }
 
@@ -224,7 +249,7 @@ mod tests {
             (Parser::new(1 << 20), BytesMut::new(), Vec::new());
         for piece in bytes.chunks(size) {
             input.extend_from_slice(piece);
-            while let Some(reply) = parser.next(&mut input)? {
+            while let Some(reply) = parser.next(&mut input, false)? {
                 replies.push(reply);
             }
         }
@@ -331,8 +356,25 @@ mod tests {
         let mut input = BytesMut::with_capacity(64 * 1024);
         input.extend_from_slice(b"VA 5\r\nhello\r\n");
         let buffer = input.as_ptr() as usize..input.as_ptr() as usize + 64 * 1024;
-        let reply = Parser::new(100).next(&mut input).unwrap().unwrap();
+        let reply = Parser::new(100).next(&mut input, false).unwrap().unwrap();
         assert!(!buffer.contains(&(reply.value.as_ptr() as usize)));
+    }
+
+    #[test]
+    fn small_values_of_one_caller_share_their_memory_and_no_more() {
+        let bytes = b"VA 100\r\n".iter().chain(&[b'v'; 100]).chain(b"\r\n");
+        let mut input: BytesMut = bytes.copied().cycle().take(110 * 100).collect();
+        input.reserve(64 * 1024);
+        let mut parser = Parser::new(1_000);
+        let values: Vec<Bytes> =
+            std::iter::from_fn(|| parser.next(&mut input, true).unwrap().map(|reply| reply.value))
+                .collect();
+        assert_eq!(values.len(), 100);
+        assert!(values.iter().all(|value| value[..] == [b'v'; 100]));
+        let next_to =
+            |pair: &&[Bytes]| pair[0].as_ptr() as usize + 100 == pair[1].as_ptr() as usize;
+        let next = values.windows(2).filter(next_to).count();
+        assert!((90..100).contains(&next), "{next}");
     }
 
     proptest! {
