@@ -113,9 +113,14 @@ pub(super) struct Waiting {
     pub(super) answer: Answer,
 }
 
+/// To whom the replies go; none once they have gone.
 pub(super) enum Answer {
-    One(oneshot::Sender<Result<Reply, Failure>>),
-    Many { left: usize, replies: Vec<Reply>, to: oneshot::Sender<Result<Vec<Reply>, Failure>> },
+    One(Option<oneshot::Sender<Result<Reply, Failure>>>),
+    Many {
+        left: usize,
+        replies: Vec<Reply>,
+        to: Option<oneshot::Sender<Result<Vec<Reply>, Failure>>>,
+    },
 }
 
 /// Why there is no reply.
@@ -188,7 +193,7 @@ impl Connection {
     /// The reply to one command.
     pub(crate) async fn one(&self, command: &Command<'_>) -> Result<Reply, Failure> {
         let (to, reply) = oneshot::channel();
-        self.shared.submit(&[*command], Answer::One(to))?;
+        self.shared.submit(&[*command], Answer::One(Some(to)))?;
         let _waits = Waits::new(&self.shared);
         reply.await.unwrap_or_else(|_| Err(self.shared.why()))
     }
@@ -200,7 +205,7 @@ impl Connection {
         if left == 0 {
             return Ok(Vec::new());
         }
-        let answer = Answer::Many { left, replies: Vec::with_capacity(left), to };
+        let answer = Answer::Many { left, replies: Vec::with_capacity(left), to: Some(to) };
         self.shared.submit(commands, answer)?;
         let _waits = Waits::new(&self.shared);
         replies.await.unwrap_or_else(|_| Err(self.shared.why()))
@@ -209,7 +214,7 @@ impl Connection {
     /// Sends commands whose replies nobody waits for.
     pub(crate) fn send(&self, commands: &[Command<'_>]) {
         let (to, _) = oneshot::channel();
-        let answer = Answer::Many { left: commands.len(), replies: Vec::new(), to };
+        let answer = Answer::Many { left: commands.len(), replies: Vec::new(), to: Some(to) };
         if !commands.is_empty() {
             let _ = self.shared.submit(commands, answer);
         }
@@ -304,30 +309,30 @@ impl Shared {
 }
 
 impl Answer {
-    /// Takes the next reply, and answers itself if it waits for more.
-    pub(super) fn take(self, reply: Reply) -> Option<Self> {
+    /// Takes the next reply. Whether it waits for more; if not, it is answered.
+    pub(super) fn take(&mut self, reply: Reply) -> bool {
         match self {
             Self::One(to) => {
-                let _ = to.send(Ok(reply));
-                None
+                to.take().map(|to| to.send(Ok(reply)));
+                false
             }
-            Self::Many { left, mut replies, to } => {
-                if !to.is_closed() {
+            Self::Many { left, replies, to } => {
+                if to.as_ref().is_some_and(|to| !to.is_closed()) {
                     replies.push(reply);
                 }
-                if left > 1 {
-                    return Some(Self::Many { left: left - 1, replies, to });
+                *left -= 1;
+                if *left == 0 {
+                    to.take().map(|to| to.send(Ok(std::mem::take(replies))));
                 }
-                let _ = to.send(Ok(replies));
-                None
+                *left > 0
             }
         }
     }
 
     pub(super) fn fail(self, failure: &Failure) {
         match self {
-            Self::One(to) => drop(to.send(Err(failure.clone()))),
-            Self::Many { to, .. } => drop(to.send(Err(failure.clone()))),
+            Self::One(to) => drop(to.map(|to| to.send(Err(failure.clone())))),
+            Self::Many { to, .. } => drop(to.map(|to| to.send(Err(failure.clone())))),
         }
     }
 }

@@ -160,12 +160,13 @@ impl Driver {
                         let what = format!("{:?} in answer to another question", reply.status);
                         return Err(Failure::new(garbled(&self.shared.server, what)));
                     }
-                    let waiting = match self.current.take() {
+                    let waiting = match &mut self.current {
                         Some(waiting) => waiting,
-                        None => self.next_waiting()?,
+                        none => none.insert(next_waiting(&self.shared)?),
                     };
-                    let rest = waiting.answer.take(reply);
-                    self.current = rest.map(|answer| Waiting { answer, ..waiting });
+                    if !waiting.answer.take(reply) {
+                        self.current = None;
+                    }
                 }
                 Ok(None) => return Ok(Step::On),
                 Err(Malformed(what)) => {
@@ -173,12 +174,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    fn next_waiting(&self) -> Result<Waiting, Failure> {
-        self.shared.lock().queue.pop_front().ok_or_else(|| {
-            Failure::new(garbled(&self.shared.server, "it answers what nobody asked"))
-        })
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> Result<Step, Failure> {
@@ -202,6 +197,11 @@ impl Driver {
             _ => Step::Wait,
         })
     }
+}
+
+fn next_waiting(shared: &Shared) -> Result<Waiting, Failure> {
+    let waiting = shared.lock().queue.pop_front();
+    waiting.ok_or_else(|| Failure::new(garbled(&shared.server, "it answers what nobody asked")))
 }
 
 impl Future for Driver {

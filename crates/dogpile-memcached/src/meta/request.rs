@@ -1,10 +1,9 @@
 //! Commands as bytes.
 
 use std::collections::VecDeque;
-use std::fmt::Arguments;
-use std::io::{IoSlice, Write};
+use std::io::IoSlice;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::Opaque;
 use crate::value::Stored;
@@ -76,45 +75,52 @@ impl Command<'_> {
 
     pub(crate) fn encode(&self, opaque: Opaque, out: &mut Outgoing) {
         match *self {
-            Self::Get { name } => out.line(b"mg ", name, b" v f", opaque),
-            Self::Look { name } => out.line(b"mg ", name, b" v c t f", opaque),
-            Self::Which { name } => out.line(b"mg ", name, b" c t", opaque),
+            Self::Get { name } => out.words(&[b"mg ", name, b" v f"]),
+            Self::Look { name } => out.words(&[b"mg ", name, b" v c t f"]),
+            Self::Which { name } => out.words(&[b"mg ", name, b" c t"]),
             Self::Lease { name, seconds } => {
-                out.written(b"mg ", name, format_args!(" v c t f N{seconds}"), opaque);
+                out.words(&[b"mg ", name, b" v c t f N"]);
+                out.number(seconds);
             }
             Self::Win { name, seconds } => {
-                out.written(b"mg ", name, format_args!(" c t N{seconds}"), opaque);
+                out.words(&[b"mg ", name, b" c t N"]);
+                out.number(seconds);
             }
             Self::Touch { name, ttl } => {
-                out.written(b"mg ", name, format_args!(" c t T{ttl}"), opaque);
+                out.words(&[b"mg ", name, b" c t T"]);
+                out.number(ttl);
             }
             Self::Set { name, value, ttl, mode } => {
-                let (length, flags) = (value.len(), value.flags);
-                let start = format_args!(" {length} c T{ttl} F{flags}");
+                out.words(&[b"ms ", name, b" "]);
+                out.number(value.len() as u64);
+                out.bytes(b" c T");
+                out.number(ttl);
+                out.bytes(b" F");
+                out.number(value.flags);
                 match mode {
-                    Mode::Always => out.written(b"ms ", name, start, opaque),
-                    Mode::Add => out.written(b"ms ", name, format_args!("{start} ME"), opaque),
-                    Mode::Cas(cas) => {
-                        out.written(b"ms ", name, format_args!("{start} C{cas}"), opaque);
-                    }
+                    Mode::Always => {}
+                    Mode::Add => out.bytes(b" ME"),
+                    Mode::Cas(cas) => out.compare(cas),
                 }
-                out.bytes(&value.head);
-                out.shared(&value.body);
-                out.bytes(b"\r\n");
             }
-            Self::Delete { name, cas: None } => out.line(b"md ", name, b"", opaque),
-            Self::Delete { name, cas: Some(cas) } => {
-                out.written(b"md ", name, format_args!(" C{cas}"), opaque);
+            Self::Delete { name, cas } => {
+                out.words(&[b"md ", name]);
+                cas.into_iter().for_each(|cas| out.compare(cas));
             }
             Self::MarkStale { name, ttl, cas } => {
-                out.written(b"md ", name, format_args!(" I T{ttl} C{cas}"), opaque);
+                out.words(&[b"md ", name, b" I T"]);
+                out.number(ttl);
+                out.compare(cas);
             }
             // Its answer carries nothing but what is known of the item.
-            Self::Describe { name } => {
-                out.bytes(b"me ");
-                out.bytes(name);
-                out.bytes(b"\r\n");
-            }
+            Self::Describe { name } => return out.words(&[b"me ", name, b"\r\n"]),
+        }
+        let [high, low] = opaque.as_bytes();
+        out.bytes(&[b' ', b'O', high, low, b'\r', b'\n']);
+        if let Self::Set { value, .. } = self {
+            out.bytes(&value.head);
+            out.shared(&value.body);
+            out.bytes(b"\r\n");
         }
     }
 }
@@ -133,24 +139,25 @@ const LARGE: usize = 16 * 1024;
 const PIECES: usize = 16;
 
 impl Outgoing {
-    fn line(&mut self, verb: &[u8], name: &[u8], rest: &[u8], opaque: Opaque) {
-        self.bytes(verb);
-        self.bytes(name);
-        self.bytes(rest);
-        self.end_line(opaque);
+    fn words(&mut self, words: &[&[u8]]) {
+        words.iter().for_each(|word| self.bytes(word));
     }
 
-    fn written(&mut self, verb: &[u8], name: &[u8], rest: Arguments<'_>, opaque: Opaque) {
-        self.bytes(verb);
-        self.bytes(name);
-        // Memory takes whatever is written to it.
-        let _ = (&mut self.tail).writer().write_fmt(rest);
-        self.end_line(opaque);
+    fn number(&mut self, number: impl Into<u64>) {
+        let (mut digits, mut at, mut rest) = ([0; 20], 20, number.into());
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10).to_le_bytes()[0];
+            rest /= 10;
+            if rest == 0 {
+                return self.bytes(&digits[at..]);
+            }
+        }
     }
 
-    fn end_line(&mut self, opaque: Opaque) {
-        let [high, low] = opaque.as_bytes();
-        self.bytes(&[b' ', b'O', high, low, b'\r', b'\n']);
+    fn compare(&mut self, cas: u64) {
+        self.bytes(b" C");
+        self.number(cas);
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
@@ -283,6 +290,7 @@ mod tests {
             ),
             (Command::Delete { name, cas: None }, "md k O00\r\n"),
             (Command::Delete { name, cas: Some(3) }, "md k C3 O00\r\n"),
+            (Command::Delete { name, cas: Some(u64::MAX) }, "md k C18446744073709551615 O00\r\n"),
             (Command::MarkStale { name, ttl: 30, cas: 8 }, "md k I T30 C8 O00\r\n"),
             (Command::Describe { name }, "me k\r\n"),
         ] {

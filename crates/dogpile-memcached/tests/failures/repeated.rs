@@ -238,3 +238,23 @@ async fn what_a_heartbeat_touched_by_mistake_gets_its_time_back() {
         assert!(said.is_some() == left.is_some() && said.zip(left).is_none_or(kept), "{line}");
     }
 }
+
+/// A turn that was granted is somebody's, also if the stale value that came with it cannot be had.
+#[tokio::test]
+async fn a_turn_is_not_lost_with_the_parts_of_its_value() {
+    let (server, liar, memcached) = behind_a_liar().await;
+    let memcached = memcached.with_split(dogpile_memcached::Split::new());
+    let old = Entry::new(SystemClock.now().minus(millis(60_000)), vec![7; 3 << 20].into());
+    memcached.set_many(&[(Key::name("k"), old)], &SetOptions::new()).await.unwrap();
+    let by = Arc::clone(&server);
+    let twist = Twist::new(move |_| {
+        by.kill();
+        (Vec::new(), Then::Closed)
+    });
+    liar.tell(Lie::Once("mg ~p", twist));
+    let now = SystemClock.now();
+    let stale = Policy::new().with_stale_before(now.minus(millis(1_000))).at(now);
+    let asked = Ask::new(Key::name("k"), stale, millis(10_000));
+    let answer = memcached.get_or_lease(&asked).await.unwrap();
+    assert!(matches!(answer, Answer::Create { stale: None, .. }), "{answer:?}");
+}
