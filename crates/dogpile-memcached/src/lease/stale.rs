@@ -73,7 +73,9 @@ async fn ask(
 ) -> Result<Option<(Marks, Arc<Connection>)>> {
     let connection = match server.line().await? {
         Line::Meta(connection) if connection.epoch == epoch => connection,
-        _ => return Ok(None),
+        Line::Meta(_) => return Ok(None),
+        #[cfg(feature = "classic")]
+        Line::Classic(_) => return Ok(None),
     };
     let (reply, connection) = server.one(connection, command).await?;
     match reply.status {
