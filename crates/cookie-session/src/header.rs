@@ -78,6 +78,7 @@ impl Header {
     }
 }
 
+#[inline]
 fn read(rest: &mut &[u8]) -> Option<Header> {
     let flags = *rest.split_off_first()?;
     if flags & !KNOWN != 0 {
