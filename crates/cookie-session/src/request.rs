@@ -130,6 +130,9 @@ impl RequestSession {
     /// because it is not true: answer with the error's [`status`](crate::Error::status), and say
     /// nothing about the cookie.
     pub async fn commit(&self) -> Result<ResponseHeaders> {
+        if !self.is_touched() {
+            return Ok(ResponseHeaders::default());
+        }
         match self.commit_at_once() {
             Some(committed) => committed,
             // Seldom, and of a size that the future of every request should not have.
@@ -137,11 +140,9 @@ impl RequestSession {
         }
     }
 
-    /// Commits what the store need not know: most requests only read, and need no future for that.
+    /// Commits what the store need not know, of a session that was asked for: most requests only read,
+    /// and need no future for that.
     pub(crate) fn commit_at_once(&self) -> Option<Result<ResponseHeaders>> {
-        if !self.is_touched() {
-            return Some(Ok(ResponseHeaders::default()));
-        }
         self.0.with(|state| {
             if !state.needs_commit() {
                 return Some(Ok(ResponseHeaders::touched(Vec::new())));
