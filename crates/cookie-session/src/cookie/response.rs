@@ -64,9 +64,7 @@ pub(crate) fn set_cookie(
             let part = str::from_utf8(part).unwrap_or_default();
             lines.push(match index {
                 0 => line(attributes, attributes.name(), &format!("{count}."), part, &lifetime),
-                _ => {
-                    line(attributes, &chunk::name(attributes.name(), index), "", part, &lifetime)
-                }
+                _ => line(attributes, &chunk::name(attributes.name(), index), "", part, &lifetime),
             });
         }
     }

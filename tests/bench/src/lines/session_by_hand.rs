@@ -52,7 +52,12 @@ impl ByHand {
         let (nonce, sealed) = raw.split_first_chunk_mut::<NONCE_BYTES>()?;
         let (text, tag) = sealed.split_last_chunk_mut::<TAG_BYTES>()?;
         self.0
-            .decrypt_inout_detached((&*nonce).into(), b"session", (&mut *text).into(), (&*tag).into())
+            .decrypt_inout_detached(
+                (&*nonce).into(),
+                b"session",
+                (&mut *text).into(),
+                (&*tag).into(),
+            )
             .ok()?;
         str::from_utf8(text).ok().map(str::to_owned)
     }
