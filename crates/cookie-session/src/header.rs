@@ -78,6 +78,7 @@ impl Header {
     }
 }
 
+#[inline]
 fn read(rest: &mut &[u8]) -> Option<Header> {
     let flags = *rest.split_off_first()?;
     if flags & !KNOWN != 0 {
@@ -138,14 +139,15 @@ fn write_number(to: &mut Vec<u8>, mut number: u64) {
 
 fn read_number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
-    for shift in (0..u64::BITS).step_by(7) {
-        let byte = *rest.split_off_first()?;
+    for (at, byte) in rest.iter().take(10).enumerate() {
         let bits = u64::from(byte & 0x7f);
-        if bits << shift >> shift != bits {
+        let shifted = bits << (7 * at);
+        if shifted >> (7 * at) != bits {
             return None;
         }
-        number |= bits << shift;
+        number |= shifted;
         if byte & 0x80 == 0 {
+            *rest = &rest[at + 1..];
             return Some(number);
         }
     }

@@ -73,20 +73,18 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Box<State>, Refused> {
         let opened = token.and_then(|token| token.open(&self.keys)).map_err(Refused::Token)?;
-        let (mut header, content) = Header::read(opened.plaintext()).ok_or(Refused::Header)?;
+        let (header, content) = Header::read(opened.plaintext()).ok_or(Refused::Header)?;
         let content_bytes = content.len();
-        self.lifetime.limit(&mut header);
-        lifetime::judge(&header, now).map_err(Refused::Untimely)?;
-        Ok(Box::new(State {
-            exists: true,
-            came: true,
-            came_valid: true,
-            seen_chunks,
-            is_due: opened.retiring || self.lifetime.is_due(&header, now),
-            content: opened.into_content(content_bytes),
-            header,
-            ..State::default()
-        }))
+        // Made in its place: a state is large to be moved.
+        let mut state = Box::<State>::default();
+        state.header = header;
+        self.lifetime.limit(&mut state.header);
+        lifetime::judge(&state.header, now).map_err(Refused::Untimely)?;
+        (state.exists, state.came, state.came_valid) = (true, true, true);
+        state.seen_chunks = seen_chunks;
+        state.is_due = opened.retiring || self.lifetime.is_due(&state.header, now);
+        state.content = opened.into_content(content_bytes);
+        Ok(state)
     }
 
     /// Compares the generations of a token with those of the store.

@@ -20,8 +20,10 @@ pub(crate) fn find<'a>(content: &'a [u8], key: &str) -> Option<&'a [u8]> {
 
 /// The content with a value put under a key.
 pub(crate) fn with(content: &[u8], key: &str, value: &[u8]) -> Vec<u8> {
+    let replaced = find(content, key).map_or(0, |old| key.len() + old.len());
     // A length takes ten bytes at most.
-    let mut changed = Vec::with_capacity(content.len() + key.len() + value.len() + 20);
+    let others = content.len() - replaced;
+    let mut changed = Vec::with_capacity(others + key.len() + value.len() + 20);
     write_others(content, key, &mut changed);
     write_bytes(&mut changed, key.as_bytes());
     write_bytes(&mut changed, value);

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::sessions::Shared;
@@ -72,14 +73,17 @@ pub struct RequestSession(Arc<Inner>);
 
 pub(crate) struct Inner<C: ?Sized = dyn CookieHeaders> {
     pub(crate) sessions: Arc<Shared>,
+    /// Whether there is a state, without taking the lock.
+    is_touched: AtomicBool,
     /// Nothing until the session is asked for.
-    state: OnceLock<Mutex<Box<State>>>,
+    state: Mutex<Option<Box<State>>>,
     cookies: C,
 }
 
 impl RequestSession {
     pub(crate) fn new(sessions: Arc<Shared>, cookies: impl CookieHeaders) -> Self {
-        Self(Arc::new(Inner { sessions, state: OnceLock::new(), cookies }))
+        let (is_touched, state) = (AtomicBool::new(false), Mutex::new(None));
+        Self(Arc::new(Inner { sessions, is_touched, state, cookies }))
     }
 
     /// The session as a small map: now its cookie is opened, and its generation compared.
@@ -91,8 +95,7 @@ impl RequestSession {
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, and
     /// [`Decode`](crate::ErrorKind::Decode) if the session is one of a type.
     pub async fn session(&self) -> Result<Session> {
-        self.0.load().await?;
-        self.0.with(|state| typed::expect_map(state))?;
+        self.0.load(|state| typed::expect_map(state)).await?;
         Ok(self.handle())
     }
 
@@ -104,8 +107,7 @@ impl RequestSession {
     /// # Errors
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn typed<T: SessionData>(&self) -> Result<Session<T>> {
-        self.0.load().await?;
-        self.0.with(typed::expect::<T>)?;
+        self.0.load(typed::expect::<T>).await?;
         Ok(self.handle())
     }
 
@@ -114,7 +116,7 @@ impl RequestSession {
     /// # Errors
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn any(&self) -> Result<Session<()>> {
-        self.0.load().await?;
+        self.0.load(|_| Ok(())).await?;
         Ok(self.handle())
     }
 
@@ -128,6 +130,9 @@ impl RequestSession {
     /// because it is not true: answer with the error's [`status`](crate::Error::status), and say
     /// nothing about the cookie.
     pub async fn commit(&self) -> Result<ResponseHeaders> {
+        if !self.is_touched() {
+            return Ok(ResponseHeaders::default());
+        }
         match self.commit_at_once() {
             Some(committed) => committed,
             // Seldom, and of a size that the future of every request should not have.
@@ -135,11 +140,9 @@ impl RequestSession {
         }
     }
 
-    /// Commits what the store need not know: most requests only read, and need no future for that.
+    /// Commits what the store need not know, of a session that was asked for: most requests only read,
+    /// and need no future for that.
     pub(crate) fn commit_at_once(&self) -> Option<Result<ResponseHeaders>> {
-        if self.0.state.get().is_none() {
-            return Some(Ok(ResponseHeaders::default()));
-        }
         self.0.with(|state| {
             if !state.needs_commit() {
                 return Some(Ok(ResponseHeaders::touched(Vec::new())));
@@ -166,15 +169,14 @@ impl RequestSession {
     }
 
     /// Whether the session was asked for.
-    #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_touched(&self) -> bool {
-        self.0.state.get().is_some()
+        self.0.is_touched.load(Ordering::Acquire)
     }
 
     /// Whether what is to be said about the session can be said with the next response as well.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn can_wait(&self) -> bool {
-        self.0.state.get().is_none() || self.0.with(|state| state.can_wait())
+        !self.is_touched() || self.0.with(|state| state.can_wait())
     }
 
     fn handle<T>(&self) -> Session<T> {
@@ -183,24 +185,31 @@ impl RequestSession {
 }
 
 impl Inner {
-    async fn load(&self) -> Result<()> {
-        if self.state.get().is_none() {
-            let generations = &self.sessions.generations;
-            let loaded = if generations.mode.store().is_none() {
-                self.sessions.load_stateless(&self.cookies)
-            } else {
-                // Of a size that the future of every handler should not have.
-                Box::pin(self.sessions.load(&self.cookies, generations.recheck_every)).await?
-            };
-            self.state.get_or_init(|| Mutex::new(loaded));
+    /// Sees that the session is loaded, and that it is what is expected.
+    async fn load(&self, expect: impl FnOnce(&mut State) -> Result<()>) -> Result<()> {
+        let generations = &self.sessions.generations;
+        let mut compared = None;
+        if generations.mode.store().is_some() && self.lock().is_none() {
+            // Of a size that the future of every handler should not have.
+            let load = Box::pin(self.sessions.load(&self.cookies, generations.recheck_every));
+            compared = Some(load.await?);
         }
-        Ok(())
+        let mut state = self.lock();
+        // Of two that loaded it at once, the first stays.
+        let state = state.get_or_insert_with(|| {
+            compared.unwrap_or_else(|| self.sessions.load_stateless(&self.cookies))
+        });
+        self.is_touched.store(true, Ordering::Release);
+        expect(state)
     }
 
     /// Looks at the state of a session that was loaded, or changes it.
     pub(crate) fn with<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
-        let state = self.state.get_or_init(Mutex::default);
-        use_it(&mut state.lock().unwrap_or_else(PoisonError::into_inner))
+        use_it(self.lock().get_or_insert_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<State>>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,5 +266,62 @@ impl ResponseHeaders {
             directives.any(|one| private.iter().any(|name| one.eq_ignore_ascii_case(name)))
         });
         (self.is_touched && !is_private).then_some("no-store")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::generation::{Generations, MemoryStore};
+    use crate::{KeyRing, RootKey, SessionOptions, Sessions};
+
+    /// What a future answers that waits for nothing.
+    fn at_once<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    fn sessions(generations: Generations) -> Sessions {
+        let keys = KeyRing::new(RootKey::generate().unwrap());
+        Sessions::new(keys, SessionOptions::new().with_generations(generations)).unwrap()
+    }
+
+    /// A request with a session.
+    fn with_a_session(sessions: &Sessions) -> (RequestSession, Session) {
+        let request = sessions.request(None::<String>);
+        at_once(request.session()).unwrap().insert("theme", "dark").unwrap();
+        let headers = at_once(request.commit()).unwrap();
+        let cookie = headers.set_cookie()[0].split(';').next().unwrap().to_owned();
+        let request = sessions.request(cookie);
+        let session = at_once(request.session()).unwrap();
+        assert!(!session.is_new());
+        (request, session)
+    }
+
+    #[test]
+    fn a_commit_settles_what_has_ended_also_where_the_store_has_no_row_of_it() {
+        let modes = [
+            Generations::stateless(),
+            Generations::per_user(MemoryStore::new()),
+            Generations::per_session(MemoryStore::new()),
+            Generations::monotonic(MemoryStore::new()),
+        ];
+        let renew = |session: &Session| session.renew().unwrap();
+        for sessions in modes.map(sessions) {
+            for end in [renew, Session::destroy] {
+                let (request, session) = with_a_session(&sessions);
+                end(&session);
+                let has_ended = |state: &mut State| (state.ended.len(), state.needs_commit());
+                assert_eq!(request.0.with(has_ended), (1, true));
+                assert_eq!(at_once(request.commit()).unwrap().set_cookie().len(), 1);
+                assert_eq!(request.0.with(has_ended), (0, false));
+                assert!(at_once(request.commit()).unwrap().set_cookie().is_empty());
+            }
+        }
     }
 }

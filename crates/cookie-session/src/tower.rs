@@ -12,18 +12,21 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use http::header::{
     CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue, InvalidHeaderValue, RETRY_AFTER,
     SET_COOKIE, VARY,
 };
-use http::{Request, Response, StatusCode};
+use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::answer;
+#[cfg(feature = "axum")]
+pub use crate::axum::MakeSessions;
 use crate::{Error, ErrorKind, RequestSession, ResponseHeaders, Result, Sessions};
 
 /// Puts the [`RequestSession`] of each request into its extensions, and commits it at the end.
@@ -106,10 +109,26 @@ where
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let session = arrive(&self.sessions, request.headers());
-        request.extensions_mut().insert(session.clone());
+        let extensions = request.extensions_mut();
+        if extensions.is_empty() {
+            extensions.clone_from(&ROOM);
+        }
+        extensions.insert(session.clone());
         ResponseFuture { handler: self.inner.call(request), session, ending: None }
     }
 }
+
+/// No extensions, in a map that has room for what a router is going to add: growing costs more than
+/// all the rest of a session that nobody asks for.
+static ROOM: LazyLock<Extensions> = LazyLock::new(|| {
+    let mut room = Extensions::new();
+    room.insert(1_u8);
+    room.insert(1_u16);
+    room.insert(1_u32);
+    room.insert(1_u64);
+    room.clear();
+    room
+});
 
 /// HTTP/2 may send a `Cookie` header for each cookie.
 fn arrive(sessions: &Sessions, headers: &HeaderMap) -> RequestSession {
@@ -128,13 +147,14 @@ pin_project! {
         #[pin]
         handler: F,
         session: RequestSession,
-        ending: Option<Ending<B>>,
+        // Seldom, and of a size that the future of every request should not have.
+        ending: Option<Box<Ending<B>>>,
     }
 }
 
 /// The handler has answered, and its session is being committed.
 struct Ending<B> {
-    response: Option<Response<B>>,
+    response: Response<B>,
     commit: Pin<Box<dyn Future<Output = Result<ResponseHeaders>> + Send>>,
 }
 
@@ -150,34 +170,30 @@ where
         let ending = match this.ending {
             Some(ending) => ending,
             None => {
-                let response = ready!(this.handler.poll(cx))?;
+                let mut response = ready!(this.handler.poll(cx))?;
                 if !this.session.is_touched() {
                     return Poll::Ready(Ok(response));
                 }
                 let status = response.status().as_u16();
                 if let Some(committed) = answer::commit_at_once(this.session, status) {
-                    return Poll::Ready(Ok(answered(response, committed)));
+                    end(&mut response, committed);
+                    return Poll::Ready(Ok(response));
                 }
                 let session = this.session.clone();
                 let commit = Box::pin(async move { answer::commit(&session, status).await });
-                this.ending.insert(Ending { response: Some(response), commit })
+                this.ending.insert(Box::new(Ending { response, commit }))
             }
         };
         let committed = ready!(ending.commit.as_mut().poll(cx));
-        Poll::Ready(Ok(answered(ending.response.take().unwrap_or_default(), committed)))
+        end(&mut ending.response, committed);
+        Poll::Ready(Ok(std::mem::take(&mut ending.response)))
     }
 }
 
-fn answered<B: Default>(
-    mut response: Response<B>,
-    committed: Result<ResponseHeaders>,
-) -> Response<B> {
-    match committed.and_then(|headers| add(headers, response.headers_mut())) {
-        Ok(()) => response,
-        Err(error) => {
-            answer::report(&error);
-            refusal(&error)
-        }
+fn end<B: Default>(response: &mut Response<B>, committed: Result<ResponseHeaders>) {
+    if let Err(error) = committed.and_then(|headers| add(headers, response.headers_mut())) {
+        answer::report(&error);
+        *response = refusal(&error);
     }
 }
 

@@ -76,3 +76,10 @@ fn a_hit_allocates_nothing() {
     // The counter counts.
     assert!(allocations(|| drop(page::key(owner, 3))) >= 100);
 }
+
+/// Callers keep it in their own futures.
+#[test]
+fn a_decorated_function_is_a_small_future() {
+    let small = size_of_val(&page("alice", 1));
+    assert!(small <= 64, "{small} bytes, of which 20 are the arguments");
+}

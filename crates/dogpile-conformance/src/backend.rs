@@ -40,6 +40,7 @@ properties! { __backend_properties,
     values_of_all_sizes_come_back_whole
     handles_see_each_others_writes
     peek_shows_what_is_there
+    peek_misses_nothing
     get_many_answers_in_order
     get_many_answers_twice_what_is_asked_twice
     set_many_stores_each

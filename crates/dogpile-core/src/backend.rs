@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::{Entry, Key, Result};
@@ -30,23 +31,28 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// - Dropping the future at any moment leaves the backend in order, here and in every method.
     fn get(&self, key: Key<'_>) -> impl Future<Output = Result<Option<Entry<Self::Value>>>> + Send;
 
-    /// Shows `look` the entry under a key where it lies, if it lies in this process, and answers what
-    /// it answers.
+    /// Shows `look` the entry under a key where it lies, if entries lie in this process, and answers
+    /// what it answers.
     ///
     /// A fresh hit then copies nothing but what its caller takes along, and waits for nothing.
     ///
     /// # Behavior
-    /// - `look` is called with the entry that [`get`](Self::get) would answer, at most once and
-    ///   before this returns. `None` says that it was not; there may be an entry all the same.
-    /// - Nothing is waited for: a store that would have to do I/O does not call it.
+    /// - `Ready` says what [`get`](Self::get) would: `look` was called with the entry, once and before
+    ///   this returns, or there is none and it was dropped. `Pending` says nothing: whoever wants to
+    ///   know has to `get`.
+    /// - Nothing is waited for: a store that would have to do I/O is `Pending`.
     /// - `look` is short and does not use this backend, parts of which are locked meanwhile.
     ///
-    /// The only method with a body, which shows nothing: a backend or a wrapper that leaves it out
-    /// is slower, and never wrong.
+    /// The only method with a body, which is always `Pending`: a backend or a wrapper that leaves it
+    /// out is slower, and never wrong.
     #[inline]
-    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Self::Value>) -> T) -> Option<T> {
+    fn peek<T>(
+        &self,
+        key: Key<'_>,
+        look: impl FnOnce(&Entry<Self::Value>) -> T,
+    ) -> Poll<Option<T>> {
         let _ = (key, look);
-        None
+        Poll::Pending
     }
 
     /// The entries under many keys.

@@ -10,6 +10,7 @@ mod read_through;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::Poll;
 
 use crate::{Backend, Entry, Key, Result, SetOptions};
 
@@ -46,7 +47,8 @@ pub trait DynBackend: fmt::Debug + Send + Sync {
     fn get_dyn<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<Option<Entry<Self::Value>>>>;
 
     /// See [`Backend::peek`].
-    fn peek_dyn(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>));
+    fn peek_dyn(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>))
+    -> Poll<Option<()>>;
 
     /// See [`Backend::get_many`].
     fn get_many_dyn<'a>(
@@ -75,8 +77,12 @@ impl<T: Backend> DynBackend for T {
         Box::pin(Backend::get(self, key))
     }
 
-    fn peek_dyn(&self, key: Key<'_>, look: &mut dyn FnMut(&Entry<Self::Value>)) {
-        Backend::peek(self, key, look);
+    fn peek_dyn(
+        &self,
+        key: Key<'_>,
+        look: &mut dyn FnMut(&Entry<Self::Value>),
+    ) -> Poll<Option<()>> {
+        Backend::peek(self, key, look)
     }
 
     fn get_many_dyn<'a>(
@@ -113,10 +119,10 @@ macro_rules! backend_behind {
                 self.get_dyn(key).await
             }
 
-            fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<V>) -> T) -> Option<T> {
+            fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<V>) -> T) -> Poll<Option<T>> {
                 let (mut look, mut seen) = (Some(look), None);
-                self.peek_dyn(key, &mut |entry| seen = look.take().map(|look| look(entry)));
-                seen
+                let peeked = self.peek_dyn(key, &mut |entry| seen = look.take().map(|look| look(entry)));
+                peeked.map(|_| seen)
             }
 
             async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<V>>>> {

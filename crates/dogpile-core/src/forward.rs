@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::{
@@ -20,7 +21,7 @@ macro_rules! forward {
             }
 
             #[inline]
-            fn peek<U>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Self::Value>) -> U) -> Option<U> {
+            fn peek<U>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Self::Value>) -> U) -> Poll<Option<U>> {
                 (**self).peek(key, look)
             }
 

@@ -226,12 +226,13 @@ impl Buffer {
             return self.push_to_heap(more);
         }
         let (full, rest) = words(more);
+        let mut len = self.len;
         for word in full {
-            self.bytes.put(self.len, u64::from_le_bytes(*word));
-            self.len += 8;
+            self.bytes.put(len, u64::from_le_bytes(*word));
+            len += 8;
         }
-        self.bytes.put(self.len, rest);
-        self.len += more.len() % 8;
+        self.bytes.put(len, rest);
+        self.len += more.len();
     }
 
     #[inline(never)]

@@ -79,6 +79,21 @@ impl KeyWriter {
         Key::name(self.written())
     }
 
+    /// The key that was [closed](Self::close), to be kept.
+    ///
+    /// ```
+    /// use dogpile_core::{Key, KeyWriter};
+    ///
+    /// let mut key = KeyWriter::new();
+    /// key.begin("images").part(&"alice");
+    /// assert_eq!(key.close(), Key::name("images(alice)"));
+    /// assert_eq!(key.into_closed().as_key(), Key::name("images(alice)"));
+    /// ```
+    #[must_use]
+    pub fn into_closed(self) -> BuiltKey<'static> {
+        BuiltKey::named(self.text)
+    }
+
     /// The key.
     #[must_use]
     pub fn finish(mut self) -> BuiltKey<'static> {

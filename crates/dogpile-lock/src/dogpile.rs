@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use dogpile_core::{
@@ -217,7 +218,7 @@ impl<L: LeaseBackend> Backend for Dogpile<L> {
     }
 
     #[inline]
-    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<L::Value>) -> T) -> Option<T> {
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<L::Value>) -> T) -> Poll<Option<T>> {
         self.leases.peek(key, look)
     }
 

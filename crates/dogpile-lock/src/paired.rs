@@ -1,5 +1,6 @@
 //! A backend and a lock, as one backend that leases.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use dogpile_core::{
@@ -120,7 +121,7 @@ impl<B: Backend, K: Lock> Backend for Paired<B, K> {
     }
 
     #[inline]
-    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<B::Value>) -> T) -> Option<T> {
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<B::Value>) -> T) -> Poll<Option<T>> {
         self.backend.peek(key, look)
     }
 

@@ -1,5 +1,6 @@
 //! A backend that leases to whoever asks.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use dogpile_core::{
@@ -45,7 +46,7 @@ impl<B: Backend> Backend for Solo<B> {
     }
 
     #[inline]
-    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<B::Value>) -> T) -> Option<T> {
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<B::Value>) -> T) -> Poll<Option<T>> {
         self.0.peek(key, look)
     }
 

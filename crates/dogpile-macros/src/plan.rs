@@ -110,6 +110,15 @@ impl Plan {
         }
     }
 
+    /// An expression that gives away what [`key`](Self::key) wrote.
+    pub(crate) fn closed_key(&self) -> TokenStream {
+        let writer = local("writer");
+        match &self.options.key {
+            Key::Exact(_) => quote!(#writer),
+            Key::AllBut(_) | Key::Parts(_) => quote!(#writer.into_closed()),
+        }
+    }
+
     /// An expression that gives the key away.
     pub(crate) fn owned_key(&self) -> TokenStream {
         let krate = &self.options.krate;

@@ -19,8 +19,16 @@ pub(crate) fn expand(plan: &Plan) -> Result<TokenStream> {
 /// The body of the decorated function.
 fn outer(plan: &Plan) -> TokenStream {
     let Options { krate, detached, .. } = &plan.options;
-    let asked = asked(plan, true);
+    let (region, key) = (plan.region(true), plan.key());
+    let options = plan.call_options(&plan.answer.value, false);
     let call = call();
+    let elsewhere = {
+        let (region, key, options) = (local("region"), plan.closed_key(), local("options"));
+        quote!(#region, #key, #options)
+    };
+    // The key is written in a block of its own: what lives while the function waits is kept in its
+    // future, which callers carry along.
+    let obtained = local("obtained");
     let create = match (plan.answer.fallible, detached) {
         (true, _) => {
             let original = original(plan, false);
@@ -41,22 +49,32 @@ fn outer(plan: &Plan) -> TokenStream {
     if plan.answer.fallible {
         let errors = errors(plan);
         return quote! {
-            #asked
-            if let ::core::option::Option::Some(value) = #krate::__private::at_hand(#call) {
-                return ::core::result::Result::Ok(value);
-            }
-            #krate::__private::#method(#call, #errors, #create).await
+            #region
+            #options
+            let #obtained = {
+                #key
+                if let ::core::option::Option::Some(value) = #krate::__private::at_hand(#call) {
+                    return ::core::result::Result::Ok(value);
+                }
+                #krate::__private::#method(#elsewhere, #errors, #create)
+            };
+            #obtained.await
         };
     }
     let plain = plain(plan);
     let original = original(plan, false);
     quote! {
         #plain
-        #asked
-        if let ::core::option::Option::Some(value) = #krate::__private::at_hand(#call) {
-            return value;
-        }
-        match #krate::__private::#method(#call, #create).await {
+        #region
+        #options
+        let #obtained = {
+            #key
+            if let ::core::option::Option::Some(value) = #krate::__private::at_hand(#call) {
+                return value;
+            }
+            #krate::__private::#method(#elsewhere, #create)
+        };
+        match #obtained.await {
             ::core::option::Option::Some(value) => value,
             ::core::option::Option::None => #original.await,
         }

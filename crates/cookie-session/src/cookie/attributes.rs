@@ -59,11 +59,13 @@ struct Inner {
     same_site: &'static str,
     partitioned: bool,
     max_chunks: usize,
+    /// All of them, as every line repeats them.
+    suffix: String,
 }
 
 impl Inner {
     fn new(name: String) -> Self {
-        Self {
+        let mut inner = Self {
             name,
             domain: None,
             path: "/".to_owned(),
@@ -71,7 +73,22 @@ impl Inner {
             same_site: "Lax",
             partitioned: false,
             max_chunks: 1,
-        }
+            suffix: String::new(),
+        };
+        inner.suffix = inner.written();
+        inner
+    }
+
+    fn written(&self) -> String {
+        let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}"));
+        let secure = if self.secure { "; Secure" } else { "" };
+        let partitioned = if self.partitioned { "; Partitioned" } else { "" };
+        format!(
+            "{}; Path={}{secure}; HttpOnly; SameSite={}{partitioned}",
+            domain.unwrap_or_default(),
+            self.path,
+            self.same_site,
+        )
     }
 }
 
@@ -151,6 +168,7 @@ impl<Kind> Attributes<Kind> {
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(&mut self.inner);
+        self.inner.suffix = self.inner.written();
         self
     }
 
@@ -186,23 +204,9 @@ impl<Kind> Attributes<Kind> {
         self.inner.max_chunks
     }
 
-    /// Writes what follows the value in a `Set-Cookie` line, but for the lifetime.
-    pub(crate) fn write_to(&self, line: &mut String) {
-        let Inner { domain, path, secure, same_site, partitioned, .. } = &self.inner;
-        if let Some(domain) = domain {
-            line.push_str("; Domain=");
-            line.push_str(domain);
-        }
-        line.push_str("; Path=");
-        line.push_str(path);
-        if *secure {
-            line.push_str("; Secure");
-        }
-        line.push_str("; HttpOnly; SameSite=");
-        line.push_str(same_site);
-        if *partitioned {
-            line.push_str("; Partitioned");
-        }
+    /// What follows the value in a `Set-Cookie` line, but for the lifetime.
+    pub(crate) fn suffix(&self) -> &str {
+        &self.inner.suffix
     }
 }
 
@@ -240,9 +244,8 @@ impl<Kind> Clone for Attributes<Kind> {
 /// As in a `Set-Cookie` line, without a value.
 impl<Kind> fmt::Display for Attributes<Kind> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = self.name().to_owned();
-        self.write_to(&mut line);
-        f.write_str(&line)
+        f.write_str(self.name())?;
+        f.write_str(self.suffix())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The `Set-Cookie` lines of a response.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use super::chunk::{self, SeenChunks};
@@ -45,16 +44,17 @@ pub(crate) fn set_cookie(
     max_age: Option<Duration>,
     seen: SeenChunks,
 ) -> Result<Vec<String>, Error> {
-    let suffix = suffix(attributes, max_age);
-    let count = count(attributes, token.chars(), &suffix)?;
+    let lifetime = lifetime(max_age);
+    let around = around(attributes, &lifetime);
+    let count = count(attributes, token.chars(), around)?;
     let mut lines = Vec::with_capacity(count);
     if count == 1 {
-        let name = attributes.name();
-        let mut line = String::with_capacity(name.len() + 1 + token.chars() + suffix.len());
-        line.push_str(name);
+        let mut line = String::with_capacity(around + token.chars());
+        line.push_str(attributes.name());
         line.push('=');
         token.write_to(&mut line);
-        line.push_str(&suffix);
+        line.push_str(attributes.suffix());
+        line.push_str(&lifetime);
         lines.push(line);
     } else {
         let token = token.to_text();
@@ -63,8 +63,8 @@ pub(crate) fn set_cookie(
             // A token is ASCII: it can be cut anywhere.
             let part = str::from_utf8(part).unwrap_or_default();
             lines.push(match index {
-                0 => line(attributes.name(), &format!("{count}."), part, &suffix),
-                _ => line(&chunk::name(attributes.name(), index), "", part, &suffix),
+                0 => line(attributes, attributes.name(), &format!("{count}."), part, &lifetime),
+                _ => line(attributes, &chunk::name(attributes.name(), index), "", part, &lifetime),
             });
         }
     }
@@ -81,24 +81,22 @@ pub(crate) fn check_fits(
     token_chars: usize,
     max_age: Option<Duration>,
 ) -> Result<(), Error> {
-    count(attributes, token_chars, &suffix(attributes, max_age)).map(drop)
+    count(attributes, token_chars, around(attributes, &lifetime(max_age))).map(drop)
 }
 
-/// What follows the value in a line.
-fn suffix(attributes: &Attributes, max_age: Option<Duration>) -> String {
-    let mut suffix = String::with_capacity(128);
-    attributes.write_to(&mut suffix);
-    if let Some(max_age) = max_age {
-        // What is left of a session is rounded down, so that no browser outlives it.
-        let seconds = max_age.min(MAX_AGE).as_secs();
-        write_number(&mut suffix, "; Max-Age=", seconds);
-    }
-    suffix
+/// What is left of a session is rounded down, so that no browser outlives it.
+fn lifetime(max_age: Option<Duration>) -> String {
+    let written = |max_age: Duration| format!("; Max-Age={}", max_age.min(MAX_AGE).as_secs());
+    max_age.map(written).unwrap_or_default()
+}
+
+/// How many bytes of a line are around the value.
+fn around(attributes: &Attributes, lifetime: &str) -> usize {
+    attributes.name().len() + 1 + attributes.suffix().len() + lifetime.len()
 }
 
 /// In how many cookies a token of this length travels.
-fn count(attributes: &Attributes, token_chars: usize, suffix: &str) -> Result<usize, Error> {
-    let around = attributes.name().len() + 1 + suffix.len();
+fn count(attributes: &Attributes, token_chars: usize, around: usize) -> Result<usize, Error> {
     let count = chunk::count(token_chars, around);
     if count > attributes.max_chunks() {
         return Err(too_large(token_chars, around, attributes.max_chunks()));
@@ -113,23 +111,16 @@ pub(crate) fn remove_cookie(attributes: &Attributes, seen: SeenChunks) -> Vec<St
 }
 
 fn removal(attributes: &Attributes, index: usize) -> String {
-    let mut suffix = String::with_capacity(128);
-    attributes.write_to(&mut suffix);
     // Browsers from before Max-Age go by the date.
-    suffix.push_str("; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+    let over = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
     match index {
-        0 => line(attributes.name(), "", "", &suffix),
-        _ => line(&chunk::name(attributes.name(), index), "", "", &suffix),
+        0 => line(attributes, attributes.name(), "", "", over),
+        _ => line(attributes, &chunk::name(attributes.name(), index), "", "", over),
     }
 }
 
-fn line(name: &str, mark: &str, value: &str, suffix: &str) -> String {
-    [name, "=", mark, value, suffix].concat()
-}
-
-fn write_number(text: &mut String, before: &str, number: u64) {
-    // Writing to a string does not fail.
-    let _ = write!(text, "{before}{number}");
+fn line(attributes: &Attributes, name: &str, mark: &str, value: &str, lifetime: &str) -> String {
+    [name, "=", mark, value, attributes.suffix(), lifetime].concat()
 }
 
 fn too_large(token: usize, around: usize, max_chunks: usize) -> Error {

@@ -5,12 +5,15 @@ use std::task::{Context, Poll, Waker};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
+use axum::extract::{MatchedPath, Path};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cookie_session::tower::SessionLayer;
 use cookie_session::{Error, RequestSession, Result, Session};
 use http_body::Frame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::handlers::{self, Seen, add, count, fill};
@@ -130,6 +133,36 @@ async fn a_handler_takes_its_session() {
         assert_eq!(visit(&mut router, "/cart", &mut other).await.body, body);
     }
     assert_eq!(visit(&mut router, "/count", &mut other).await.status, 500, "it is one of a type");
+}
+
+#[tokio::test]
+async fn a_whole_router_is_served_inside_one_layer() {
+    let (server, mut browser) = (Server::new(), Browser::new());
+    let route = async |session: Session, path: MatchedPath, Path(name): Path<String>| {
+        count(session).await.map(|visit| format!("{name}, {}: {visit}", path.as_str()))
+    };
+    let router = Router::new().route("/of/{name}", get(route));
+    let app = SessionLayer::new(server.sessions.clone()).layer(router);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(axum::serve(listener, app.into_make_service()).into_future());
+
+    for visit in ["visit 1", "visit 2"] {
+        let cookies = browser.header().map(|cookies| format!("cookie: {cookies}\r\n"));
+        let request = format!(
+            "GET /of/Ada HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{}\r\n",
+            cookies.unwrap_or_default()
+        );
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        let lines = answer.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
+        browser.receive(&lines.map(str::to_owned).collect::<Vec<_>>());
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.ends_with(&format!("Ada, /of/{{name}}: {visit}")), "{answer}");
+    }
+    serving.abort();
 }
 
 #[tokio::test]

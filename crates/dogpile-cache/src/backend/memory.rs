@@ -4,6 +4,7 @@ mod kept;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 
 use dogpile_core::{Backend, Entry, Error, ErrorKind, Key, Result, SetOptions};
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -188,12 +189,12 @@ impl<V: Clone + Send + Sync + 'static> Backend for Memory<V> {
     }
 
     #[inline]
-    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<V>) -> T) -> Option<T> {
-        Self::peek(self, key, look)
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<V>) -> T) -> Poll<Option<T>> {
+        Poll::Ready(Self::peek(self, key, look))
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<V>>>> {
-        Ok(keys.iter().map(|key| self.peek(*key, Entry::clone)).collect())
+        Ok(keys.iter().map(|key| Self::peek(self, *key, Entry::clone)).collect())
     }
 
     async fn set_many(&self, items: &[(Key<'_>, Entry<V>)], _: &SetOptions) -> Result<()> {

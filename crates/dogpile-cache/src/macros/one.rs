@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Mutex;
 
-use dogpile_core::{Codec, Error, Key, ReadThrough};
+use dogpile_core::{BoxFuture, Codec, Error, Key, ReadThrough, ToKey};
 
 use super::errors::Errors;
 use crate::{CallOptions, Region};
@@ -55,25 +55,31 @@ pub async fn invalidate<R: ReadThrough, C>(
     region.delete(key).await
 }
 
-pub async fn get_or_create<R, C, T, E, F, Fut>(
-    region: &Region<R, C>,
-    key: Key<'_>,
-    options: Option<&CallOptions<'_, T>>,
+/// Out of line and boxed, like all that is left where the value is not at hand: the decorated function
+/// stays small.
+#[inline(never)]
+pub fn get_or_create<'a, R, C, T, E, F, Fut>(
+    region: &'a Region<R, C>,
+    key: impl ToKey + Send + Sync + 'a,
+    options: Option<&'a CallOptions<'a, T>>,
     errors: Errors<E>,
     create: F,
-) -> Result<T, E>
+) -> BoxFuture<'a, Result<T, E>>
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
-    T: Send,
-    E: Send,
-    F: FnOnce() -> Fut + Send,
-    Fut: Future<Output = Result<T, E>> + Send,
+    T: Send + 'a,
+    E: Send + 'a,
+    F: FnOnce() -> Fut + Send + 'a,
+    Fut: Future<Output = Result<T, E>> + Send + 'a,
 {
-    let kept = &Mutex::new(None);
-    let create = move || async move { create().await.map_err(|error| errors.tell(error, kept)) };
-    let answer = region.obtain(key, options, create).await;
-    answer.map_err(|told| errors.recover(Some(kept), told))
+    Box::pin(async move {
+        let kept = &Mutex::new(None);
+        let create =
+            move || async move { create().await.map_err(|error| errors.tell(error, kept)) };
+        let answer = region.obtain_from_store(&key, options, create).await;
+        answer.map_err(|told| errors.recover(Some(kept), told))
+    })
 }
 
 pub async fn refresh<R, C, T, E, F, Fut>(
@@ -97,13 +103,14 @@ where
     answer.map_err(|told| errors.recover(Some(kept), told))
 }
 
-pub async fn get_or_create_detached<R, C, T, E, F, Fut>(
-    region: &Region<R, C>,
-    key: Key<'_>,
-    options: Option<&CallOptions<'static, T>>,
+#[inline(never)]
+pub fn get_or_create_detached<'a, R, C, T, E, F, Fut>(
+    region: &'a Region<R, C>,
+    key: impl ToKey + Send + Sync + 'a,
+    options: Option<&'a CallOptions<'static, T>>,
     errors: Errors<E>,
     create: F,
-) -> Result<T, E>
+) -> BoxFuture<'a, Result<T, E>>
 where
     R: ReadThrough + 'static,
     C: Codec<T, Stored = R::Value> + 'static,
@@ -112,35 +119,41 @@ where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, E>> + Send + 'static,
 {
-    let create = move || async move { create().await.map_err(|error| errors.tell_all(error)) };
-    let answer = region.get_or_create_detached_with(key, given(options), create).await;
-    answer.map_err(|told| errors.recover(None, told))
+    Box::pin(async move {
+        let create = move || async move { create().await.map_err(|error| errors.tell_all(error)) };
+        let answer = region.get_or_create_detached_with(key, given(options), create).await;
+        answer.map_err(|told| errors.recover(None, told))
+    })
 }
 
 /// `None` if the cache failed, whatever the reason.
-pub async fn get_or_create_plain<R, C, T, F, Fut>(
-    region: &Region<R, C>,
-    key: Key<'_>,
-    options: Option<&CallOptions<'_, T>>,
+#[inline(never)]
+pub fn get_or_create_plain<'a, R, C, T, F, Fut>(
+    region: &'a Region<R, C>,
+    key: impl ToKey + Send + Sync + 'a,
+    options: Option<&'a CallOptions<'a, T>>,
     create: F,
-) -> Option<T>
+) -> BoxFuture<'a, Option<T>>
 where
     R: ReadThrough,
     C: Codec<T, Stored = R::Value>,
-    T: Send,
-    F: FnOnce() -> Fut + Send,
-    Fut: Future<Output = T> + Send,
+    T: Send + 'a,
+    F: FnOnce() -> Fut + Send + 'a,
+    Fut: Future<Output = T> + Send + 'a,
 {
-    let create = move || async move { Ok::<_, Infallible>(create().await) };
-    region.obtain(key, options, create).await.ok()
+    Box::pin(async move {
+        let create = move || async move { Ok::<_, Infallible>(create().await) };
+        region.obtain_from_store(&key, options, create).await.ok()
+    })
 }
 
-pub async fn get_or_create_plain_detached<R, C, T, F, Fut>(
-    region: &Region<R, C>,
-    key: Key<'_>,
-    options: Option<&CallOptions<'static, T>>,
+#[inline(never)]
+pub fn get_or_create_plain_detached<'a, R, C, T, F, Fut>(
+    region: &'a Region<R, C>,
+    key: impl ToKey + Send + Sync + 'a,
+    options: Option<&'a CallOptions<'static, T>>,
     create: F,
-) -> Option<T>
+) -> BoxFuture<'a, Option<T>>
 where
     R: ReadThrough + 'static,
     C: Codec<T, Stored = R::Value> + 'static,
@@ -148,8 +161,10 @@ where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = T> + Send + 'static,
 {
-    let create = move || async move { Ok::<_, Infallible>(create().await) };
-    region.get_or_create_detached_with(key, given(options), create).await.ok()
+    Box::pin(async move {
+        let create = move || async move { Ok::<_, Infallible>(create().await) };
+        region.get_or_create_detached_with(key, given(options), create).await.ok()
+    })
 }
 
 pub async fn refresh_plain<R, C, T, F, Fut>(

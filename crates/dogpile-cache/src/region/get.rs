@@ -1,5 +1,7 @@
 //! Reading what is there.
 
+use std::task::Poll;
+
 use dogpile_core::{
     Age, Codec, Entry, Error, ErrorKind, Key, Policy, RECENT_LAG, ReadThrough, Result, ToKey,
 };
@@ -15,11 +17,15 @@ impl<R: ReadThrough, C> Region<R, C> {
     where
         C: Codec<T, Stored = R::Value>,
     {
-        if let Some(value) = self.at_hand_of(&key, None) {
-            return Ok(Some(value));
+        match self.at_hand_of(&key, None) {
+            Poll::Ready(Some(value)) => Ok(Some(value)),
+            Poll::Ready(None) => {
+                self.tell_miss(&key);
+                Ok(None)
+            }
+            // Boxed, so that a hit moves no future that is only there for the others.
+            Poll::Pending => Box::pin(self.get_with(key, CallOptions::new())).await,
         }
-        // Boxed, so that a hit moves no future that is only there for the others.
-        Box::pin(self.get_with(key, CallOptions::new())).await
     }
 
     /// The same, with options of this call.
@@ -198,9 +204,19 @@ impl<R: ReadThrough, C> Region<R, C> {
     where
         C: Codec<T, Stored = R::Value>,
     {
-        match self.settings.space.is_bare() {
+        let at_hand = match self.settings.space.is_bare() {
             true => self.at_hand(key, call),
             false => self.at_hand(self.settings.space.place(key).as_key(), call),
+        };
+        match at_hand {
+            Poll::Ready(value) => value,
+            Poll::Pending => None,
+        }
+    }
+
+    fn tell_miss(&self, key: &impl ToKey) {
+        if self.settings.observer.is_some() {
+            self.settings.tell(self.place(&key.to_key()).as_key(), Event::Miss);
         }
     }
 

@@ -7,6 +7,7 @@
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, ready};
 
 use dogpile_core::{Age, BoxFuture, Codec, Entry, Key, RECENT_LAG, ReadThrough, Result, ToKey};
 
@@ -117,7 +118,7 @@ impl<R: ReadThrough, C> Region<R, C> {
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         async move {
-            if let Some(value) = self.at_hand_of(&key, Some(&options)) {
+            if let Poll::Ready(Some(value)) = self.at_hand_of(&key, Some(&options)) {
                 return Ok(value);
             }
             let built = key.to_key();
@@ -175,8 +176,8 @@ impl<R: ReadThrough, C> Region<R, C> {
     {
         async move {
             match self.at_hand_of(&key, call) {
-                Some(value) => Ok(value),
-                None => self.obtain_elsewhere(&key, call, create).await,
+                Poll::Ready(Some(value)) => Ok(value),
+                _ => self.obtain_elsewhere(&key, call, create).await,
             }
         }
     }
@@ -197,7 +198,23 @@ impl<R: ReadThrough, C> Region<R, C> {
         Fut: Future<Output = Result<T, E>> + Send + 'a,
         E: Into<Box<dyn StdError + Send + Sync>> + 'a,
     {
-        Box::pin(async move {
+        Box::pin(self.obtain_from_store(key, call, create))
+    }
+
+    pub(crate) fn obtain_from_store<T, F, Fut, E>(
+        &self,
+        key: &(impl ToKey + Sync),
+        call: Call<'_, T>,
+        create: F,
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        C: Codec<T, Stored = R::Value>,
+        T: Send,
+        F: FnOnce() -> Fut + Send,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        async move {
             let built = key.to_key();
             let placed = self.place(&built);
             let key = placed.as_key();
@@ -225,12 +242,12 @@ impl<R: ReadThrough, C> Region<R, C> {
                     Verdict::Failed(error) => return Err(error),
                 }
             }
-        })
+        }
     }
 
     /// The same by the caller's key, which is built here: a future that kept it would be slower.
     #[inline]
-    pub(super) fn at_hand_of<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Option<T>
+    pub(super) fn at_hand_of<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Poll<Option<T>>
     where
         C: Codec<T, Stored = R::Value>,
     {
@@ -241,20 +258,21 @@ impl<R: ReadThrough, C> Region<R, C> {
     }
 
     #[inline(never)]
-    fn at_hand_of_placed<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Option<T>
+    fn at_hand_of_placed<T>(&self, key: &impl ToKey, call: Call<'_, T>) -> Poll<Option<T>>
     where
         C: Codec<T, Stored = R::Value>,
     {
         self.at_hand(self.place(&key.to_key()).as_key(), call)
     }
 
-    /// The value, if it lies fresh in this process: nothing is waited for, or copied but the value.
+    /// The value, if it lies fresh in this process, or that none does: nothing is waited for, or copied
+    /// but the value.
     ///
     /// The key is handed on in parts, here and to the observer. As a whole it would be handed on in
     /// memory, written in two halves and read in one, and the processor finishes all it has begun
     /// before it reads that: a third of a hit.
     #[inline(always)]
-    pub(super) fn at_hand<T>(&self, key: Key<'_>, call: Call<'_, T>) -> Option<T>
+    pub(super) fn at_hand<T>(&self, key: Key<'_>, call: Call<'_, T>) -> Poll<Option<T>>
     where
         C: Codec<T, Stored = R::Value>,
     {
@@ -262,13 +280,18 @@ impl<R: ReadThrough, C> Region<R, C> {
     }
 
     #[inline(never)]
-    fn look_at_hand<T>(&self, group: Option<&[u8]>, name: &[u8], call: Call<'_, T>) -> Option<T>
+    fn look_at_hand<T>(
+        &self,
+        group: Option<&[u8]>,
+        name: &[u8],
+        call: Call<'_, T>,
+    ) -> Poll<Option<T>>
     where
         C: Codec<T, Stored = R::Value>,
     {
         let key = key_of(group, name);
         let settings = &*self.settings;
-        let barrier = self.known(key, call)?;
+        let Some(barrier) = self.known(key, call) else { return Poll::Pending };
         let policy = settings.policy(key, call.and_then(|call| call.expiry), barrier);
         // The cheap clock lags: what is fresh even that much later is fresh now.
         let fresh = |entry: &Entry<R::Value>| {
@@ -278,11 +301,15 @@ impl<R: ReadThrough, C> Region<R, C> {
                 Age::Stale | Age::Dead => None,
             }
         };
-        let value = self.store.backend.peek(key, fresh).flatten()?;
+        let value = match ready!(self.store.backend.peek(key, fresh)) {
+            Some(Some(value)) => value,
+            Some(None) => return Poll::Pending,
+            None => return Poll::Ready(None),
+        };
         if settings.observer.is_some() {
             self.tell_hit(group, name);
         }
-        Some(value)
+        Poll::Ready(Some(value))
     }
 
     #[inline(never)]

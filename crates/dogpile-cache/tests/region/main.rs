@@ -8,6 +8,7 @@
     reason = "the helpers of tests may fail as tests do"
 )]
 
+mod at_hand;
 mod create;
 mod damage;
 mod down;

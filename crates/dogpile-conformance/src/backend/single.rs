@@ -1,5 +1,6 @@
 //! One key.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use dogpile_core::{Backend, BackendExt, Entry, ErrorKind, Key, Timestamp};
@@ -191,10 +192,14 @@ pub async fn peek_shows_what_is_there<B: Backend<Value: Sample>>(subject: &Subje
     let name = subject.name("peek");
     let shown = || {
         let mut looked = false;
-        let shown = subject.peek(Key::name(&name), |entry| {
+        let peeked = subject.peek(Key::name(&name), |entry| {
             looked = true;
             entry.value.clone()
         });
+        let shown = match peeked {
+            Poll::Ready(shown) => shown,
+            Poll::Pending => None,
+        };
         assert_eq!(looked, shown.is_some(), "peek answered something else than it was told");
         shown
     };
@@ -209,4 +214,15 @@ pub async fn peek_shows_what_is_there<B: Backend<Value: Sample>>(subject: &Subje
     }
     subject.other().delete(Key::name(&name)).await.must("deleting an entry");
     assert!(shown().is_none(), "peek showed an entry that was deleted");
+}
+
+/// Where something is kept, `peek` does not say that nothing is.
+pub async fn peek_misses_nothing<B: Backend<Value: Sample>>(subject: &Subject<B>) {
+    let (one, other) = (&**subject, subject.other());
+    for (seed, writer, reader) in [(1, one, one), (2, one, other), (3, other, one)] {
+        let name = subject.name(&format!("peek/{seed}"));
+        set(writer, &name, entry(subject, seed)).await;
+        let missed = reader.peek(Key::name(&name), |_| ()) == Poll::Ready(None);
+        assert!(!missed, "peek said that there is nothing where an entry is kept");
+    }
 }

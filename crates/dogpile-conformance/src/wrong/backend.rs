@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +45,8 @@ flaws! {
         TrustsItsOwnWrites => handles_see_each_others_writes,
         /// Shows what the handle itself wrote.
         PeeksAtItsOwnWrites => peek_shows_what_is_there,
+        /// Says that there is nothing but what the handle itself wrote.
+        PeeksNoFurther => peek_misses_nothing,
         /// Answers many with the holes behind.
         MovesHoles => get_many_answers_in_order,
         /// Answers each key once.
@@ -283,12 +286,16 @@ impl Backend for WrongBackend {
         Ok(found)
     }
 
-    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Bytes>) -> T) -> Option<T> {
-        let found = match self.has(BackendFlaw::PeeksAtItsOwnWrites) {
-            true => locked(&self.own).get(&self.slot(key)).cloned(),
-            false => self.found(&locked(&self.state), key),
-        };
-        found.as_ref().map(look)
+    fn peek<T>(&self, key: Key<'_>, look: impl FnOnce(&Entry<Bytes>) -> T) -> Poll<Option<T>> {
+        let own = || locked(&self.own).get(&self.slot(key)).cloned();
+        match self.flaw {
+            Some(BackendFlaw::PeeksAtItsOwnWrites) => match own() {
+                Some(own) => Poll::Ready(Some(look(&own))),
+                None => Poll::Pending,
+            },
+            Some(BackendFlaw::PeeksNoFurther) if own().is_none() => Poll::Ready(None),
+            _ => Poll::Ready(self.found(&locked(&self.state), key).as_ref().map(look)),
+        }
     }
 
     async fn get_many(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Entry<Bytes>>>> {

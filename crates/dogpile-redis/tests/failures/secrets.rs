@@ -1,7 +1,7 @@
 //! Passwords, users and TLS.
 
 use dogpile_cache::ErrorKind;
-use dogpile_redis::{Connect, Redis};
+use dogpile_redis::Redis;
 
 use crate::region;
 use crate::support::{Kind, Options};
@@ -52,6 +52,8 @@ async fn databases_and_sockets_are_told_apart() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn tls_is_spoken_with_whom_a_root_vouches_for() {
+    use dogpile_redis::Connect;
+
     use crate::support::server::TLS_CA;
 
     let server = Options::new(Kind::Redis).tls().start().unwrap();

@@ -13,6 +13,8 @@ mod redis_processes;
 mod ring;
 mod session;
 mod session_axum;
+mod session_by_hand;
+mod session_client;
 mod session_request;
 pub(crate) mod torture;
 mod zipf;
