@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn all_pass(steps: &[&Step]) -> bool {
-        let workspace = Workspace { root: "".into(), target: "".into(), crates: Vec::new() };
+        let workspace = Workspace::default();
         let mut gate = Gate { workspace: &workspace, quick: false, tests: Tally::default() };
         run(steps, &mut gate, "again")
     }

@@ -148,21 +148,44 @@ fn clippy(gate: &mut Gate<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+/// Test programs that spend nearly all their time waiting for leases to end on real servers, which count
+/// in seconds: they run many of their tests at a time.
+const WAITING: &[&str] = &["memcached_conformance"];
+const WAITING_THREADS: &str = "--test-threads=16";
+
 fn tests(gate: &mut Gate<'_>) -> Result<Outcome> {
+    let programs = gate.workspace.test_programs.iter();
+    let (waiting, others): (Vec<_>, Vec<_>) = programs
+        .filter(|(_, program)| program.by_default || !gate.quick)
+        .map(|(name, _)| name.as_str())
+        .partition(|name| WAITING.contains(name));
     // Examples are built too: tests start them.
-    cargo_test(gate, &["--lib", "--bins", "--tests", "--examples"])
+    let all = [&["--lib", "--bins", "--examples"][..], &named(&others)].concat();
+    let tested = cargo_test(gate, &all, &[]);
+    if !waiting.is_empty() {
+        cargo_test(gate, &named(&waiting), &[WAITING_THREADS])?;
+    }
+    tested
+}
+
+fn named<'n>(programs: &[&'n str]) -> Vec<&'n str> {
+    programs.iter().flat_map(|name| ["--test", *name]).collect()
 }
 
 fn doctests(gate: &mut Gate<'_>) -> Result<Outcome> {
-    cargo_test(gate, &["--doc"])
+    cargo_test(gate, &["--doc"], &[])
 }
 
-fn cargo_test(gate: &mut Gate<'_>, targets: &[&str]) -> Result<Outcome> {
+fn cargo_test(gate: &mut Gate<'_>, targets: &[&str], options: &[&str]) -> Result<Outcome> {
     let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
     if !gate.quick {
         arguments.push("--all-features");
     }
     arguments.extend(targets);
+    if !options.is_empty() {
+        arguments.push("--");
+        arguments.extend(options);
+    }
     let mut command = shell::cargo(&gate.workspace.root, &arguments);
     shell::run_tests(&mut command, &mut gate.tests, &mut std::io::stdout())?;
     Ok(Outcome::Passed)
@@ -171,6 +194,16 @@ fn cargo_test(gate: &mut Gate<'_>, targets: &[&str]) -> Result<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_is_there() {
+        let workspace = Workspace::load().unwrap();
+        assert!(!workspace.test_programs["machines"].by_default, "it needs a feature");
+        for name in WAITING {
+            assert!(workspace.test_programs[*name].by_default, "{name}");
+        }
+        assert_eq!(named(&["a", "b"]), ["--test", "a", "--test", "b"]);
+    }
 
     #[test]
     fn help_names_every_step() {

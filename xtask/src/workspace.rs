@@ -1,5 +1,6 @@
 //! What `cargo metadata` says of this workspace.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -8,12 +9,21 @@ use serde_json::Value;
 use crate::shell;
 
 /// The workspace.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
     /// The published crates, by name.
     pub(crate) crates: Vec<Package>,
+    /// The test programs of all packages, by name.
+    pub(crate) test_programs: BTreeMap<String, TestProgram>,
+}
+
+/// A file or folder of tests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct TestProgram {
+    /// It is built without more than the default features.
+    pub(crate) by_default: bool,
 }
 
 /// One published crate.
@@ -72,6 +82,7 @@ impl Workspace {
             root: text(&metadata["workspace_root"]).into(),
             target: text(&metadata["target_directory"]).into(),
             crates,
+            test_programs: packages.iter().flat_map(test_programs).collect(),
         })
     }
 
@@ -112,6 +123,19 @@ impl Package {
             },
         }
     }
+}
+
+fn test_programs(package: &Value) -> Vec<(String, TestProgram)> {
+    let default = texts(&package["features"]["default"]);
+    let targets = package["targets"].as_array().into_iter().flatten();
+    targets
+        .filter(|target| texts(&target["kind"]).iter().any(|kind| kind == "test"))
+        .map(|target| {
+            let needed = texts(&target["required-features"]);
+            let by_default = needed.iter().all(|feature| default.contains(feature));
+            (text(&target["name"]), TestProgram { by_default })
+        })
+        .collect()
 }
 
 fn text(value: &Value) -> String {

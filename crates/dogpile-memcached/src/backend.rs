@@ -10,14 +10,14 @@ use crate::error::refused;
 use crate::expiry::{GRACE, left, ttl};
 use crate::fleet::{at_once, in_order};
 use crate::memcached::{Memcached, WhenDown, is_down};
-use crate::meta::{Command, Connection, Marks, Mode, Reply, Status};
+use crate::meta::{Command, Connection, Marks, Mode, Status};
 use crate::random::random;
-use crate::server::{Line, Resend, Server};
+use crate::server::{Line, Server};
 use crate::stats::add;
-use crate::value::{Closed, Found, Manifest, Packed, Unpacked};
+use crate::value::Closed;
 
 /// How many parts of a value are on their way at once, so that others are not held up for long.
-const WINDOW: usize = 16;
+pub(crate) const WINDOW: usize = 16;
 
 impl Backend for Memcached {
     type Value = Bytes;
@@ -25,11 +25,7 @@ impl Backend for Memcached {
     async fn get(&self, key: Key<'_>) -> Result<Option<Entry<Bytes>>> {
         let name = self.name(key);
         let server = self.fleet.server(&name)?;
-        let read = async {
-            let found = self.read(server, &name).await?;
-            self.opened(server, found).await
-        };
-        match read.await {
+        match self.read(server, &name).await {
             Err(error) if is_down(&error) && self.settings.when_down == WhenDown::Miss => Ok(None),
             entry => entry,
         }
@@ -40,12 +36,7 @@ impl Backend for Memcached {
         let groups = self.fleet.grouped(names.iter().map(|name| &**name))?;
         let reads = groups.iter().map(|(server, places)| async {
             let names: Vec<&[u8]> = places.iter().map(|place| &*names[*place]).collect();
-            let found = self.read_many(server, &names).await?;
-            let mut entries = Vec::with_capacity(found.len());
-            for found in found {
-                entries.push(self.opened(server, found).await?);
-            }
-            Ok(entries)
+            self.read_many(server, &names).await
         });
         let answers = at_once(reads.collect()).await;
         let forgiven = self.settings.when_down == WhenDown::Miss;
@@ -78,7 +69,7 @@ impl Backend for Memcached {
                     let delete =
                         |place: &usize| Command::Delete { name: &names[*place], cas: None };
                     let commands: Vec<_> = places.iter().map(delete).collect();
-                    let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                    let (replies, _) = server.all(connection, &commands).await?;
                     replies.iter().try_for_each(|reply| match reply.status {
                         Status::Done | Status::NotFound => Ok(()),
                         _ => Err(server.odd("md", reply)),
@@ -104,176 +95,8 @@ impl Backend for Memcached {
 }
 
 impl Memcached {
-    /// Marks entries as stale, whatever their age: the next that asks creates the value anew, and until
-    /// then the others get the old one, as if it were fresh: also those that would rather wait.
-    ///
-    /// A region's own invalidation needs no round trip and no list of keys; this is for programs that
-    /// know the keys and share no clock. It ends a creation that was running. A key that is not there is
-    /// no error.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Refused`](dogpile_core::ErrorKind::Refused) for servers without the meta protocol,
-    /// which know no such mark, and what a server that is down fails with.
-    #[cfg_attr(
-        not(feature = "classic"),
-        expect(clippy::infallible_destructuring_match, reason = "there is but one kind of line")
-    )]
-    pub async fn mark_stale(&self, keys: &[Key<'_>]) -> Result<()> {
-        let names: Vec<_> = keys.iter().map(|key| self.name(*key)).collect();
-        let groups = self.fleet.grouped(names.iter().map(|name| &**name))?;
-        let marks = groups.iter().map(|(server, places)| async {
-            let connection = match server.line().await? {
-                Line::Meta(connection) => connection,
-                #[cfg(feature = "classic")]
-                Line::Classic(_) => {
-                    return Err(refused(format!(
-                        "{} has no meta commands, and cannot mark an entry as stale: delete it",
-                        server.name
-                    )));
-                }
-            };
-            let mark =
-                |place: &usize| Command::MarkStale { name: &names[*place], ttl: GRACE, cas: None };
-            let commands: Vec<_> = places.iter().map(mark).collect();
-            let (replies, _) = server.all(connection, &commands, Resend::May).await?;
-            replies.iter().try_for_each(|reply| match reply.status {
-                Status::Done | Status::NotFound => Ok(()),
-                _ => Err(server.odd("md", reply)),
-            })
-        });
-        at_once(marks.collect()).await.into_iter().collect()
-    }
-
     pub(crate) fn name<'k>(&self, key: Key<'k>) -> Cow<'k, [u8]> {
         self.settings.names.value(key)
-    }
-
-    async fn read(&self, server: &Arc<Server>, name: &[u8]) -> Result<Option<Found>> {
-        match server.line().await? {
-            Line::Meta(connection) => {
-                let asked = Arc::clone(&connection);
-                let (reply, _) =
-                    server.one(connection, &Command::Get { name }, Resend::May).await?;
-                self.got(server, asked, name, reply).await
-            }
-            #[cfg(feature = "classic")]
-            Line::Classic(classic) => {
-                let value = classic.get_many(&[name]).await?.pop().flatten();
-                Ok(value.map(|value| self.settings.values.found_joined(value)))
-            }
-        }
-    }
-
-    async fn read_many(&self, server: &Arc<Server>, names: &[&[u8]]) -> Result<Vec<Option<Found>>> {
-        match server.line().await? {
-            Line::Meta(connection) => {
-                let asked = Arc::clone(&connection);
-                let commands: Vec<_> = names.iter().map(|name| Command::Get { name }).collect();
-                let (replies, _) = server.all(connection, &commands, Resend::May).await?;
-                let mut found = Vec::with_capacity(replies.len());
-                for (name, reply) in names.iter().zip(replies) {
-                    found.push(self.got(server, Arc::clone(&asked), name, reply).await?);
-                }
-                Ok(found)
-            }
-            #[cfg(feature = "classic")]
-            Line::Classic(classic) => {
-                let values = classic.get_many(names).await?.into_iter();
-                let found = |value| self.settings.values.found_joined(value);
-                Ok(values.map(|value: Option<Bytes>| value.map(found)).collect())
-            }
-        }
-    }
-
-    /// What the reply to a plain read says.
-    async fn got(
-        &self,
-        server: &Arc<Server>,
-        connection: Arc<Connection>,
-        name: &[u8],
-        reply: Reply,
-    ) -> Result<Option<Found>> {
-        match reply.status {
-            Status::Value => {
-                if reply.marks.won {
-                    // It was somebody else's to win, perhaps.
-                    let look = Command::Look { name };
-                    let asked = Arc::clone(&connection);
-                    let (now, _) = server.one(connection, &look, Resend::MayNot).await?;
-                    give_back(&asked, name, &Marks { won: true, ..now.marks });
-                }
-                Ok(Some(self.settings.values.found(reply.marks.flags, reply.value)))
-            }
-            Status::Missing => Ok(None),
-            _ => Err(server.odd("mg", &reply)),
-        }
-    }
-
-    /// The entry that was found.
-    async fn opened(
-        &self,
-        server: &Arc<Server>,
-        found: Option<Found>,
-    ) -> Result<Option<Entry<Bytes>>> {
-        match found {
-            None | Some(Found::Turn(_)) => Ok(None),
-            Some(Found::Entry(packed)) => self.open(server, packed).await,
-            Some(Found::Foreign(error)) => {
-                add(&server.counts.foreign_items, 1);
-                Err(error)
-            }
-        }
-    }
-
-    /// The entry of what was read, with its parts fetched; none if one of them is gone.
-    pub(crate) async fn open(
-        &self,
-        server: &Arc<Server>,
-        packed: Packed,
-    ) -> Result<Option<Entry<Bytes>>> {
-        let values = &self.settings.values;
-        let manifest = match values.unpack(&packed)? {
-            Unpacked::Entry(entry) => return Ok(Some(entry)),
-            Unpacked::Parts(manifest) => manifest,
-        };
-        match self.fetch(server, &manifest).await? {
-            Some(value) => values.whole(&packed, value).map(Some),
-            None => {
-                add(&server.counts.torn_values, 1);
-                Ok(None)
-            }
-        }
-    }
-
-    async fn fetch(&self, server: &Arc<Server>, manifest: &Manifest) -> Result<Option<Bytes>> {
-        let names: Vec<_> =
-            (0..manifest.count()).map(|nth| self.settings.names.part(manifest.id, nth)).collect();
-        let mut parts = Vec::with_capacity(names.len());
-        for names in names.chunks(WINDOW) {
-            let values: Vec<_> = match server.line().await? {
-                Line::Meta(connection) => {
-                    let commands: Vec<_> = names.iter().map(|name| Command::Get { name }).collect();
-                    let (replies, _) = server.all(connection, &commands, Resend::May).await?;
-                    replies
-                        .into_iter()
-                        .map(|reply| (reply.status == Status::Value).then_some(reply.value))
-                        .collect()
-                }
-                #[cfg(feature = "classic")]
-                Line::Classic(classic) => {
-                    let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
-                    let values = classic.get_many(&names).await?.into_iter();
-                    values.map(|value| value.map(crate::value::Stored::without_flags)).collect()
-                }
-            };
-            for value in values {
-                match value {
-                    Some(value) => parts.push(value),
-                    None => return Ok(None),
-                }
-            }
-        }
-        Ok(manifest.join(&parts))
     }
 
     /// Stores entries of one server, each over what was there.
@@ -304,7 +127,7 @@ impl Memcached {
                         mode: Mode::Always,
                     })
                     .collect();
-                let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                let (replies, _) = server.all(connection, &commands).await?;
                 replies.iter().try_for_each(|reply| match reply.status {
                     Status::Done => Ok(()),
                     _ => Err(server.odd("ms", reply)),
@@ -349,7 +172,7 @@ impl Memcached {
                         .iter()
                         .map(|(name, value)| Command::Set { name, value, ttl, mode: Mode::Always })
                         .collect();
-                    let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                    let (replies, _) = server.all(connection, &commands).await?;
                     replies.iter().try_for_each(|reply| match reply.status {
                         Status::Done => Ok(()),
                         _ => Err(server.odd("ms", reply)),
@@ -387,7 +210,7 @@ impl Memcached {
 pub(crate) fn give_back(connection: &Connection, name: &[u8], marks: &Marks) {
     if marks.won && runs(marks) {
         let ttl = left(marks.ttl);
-        connection.send(&[Command::MarkStale { name, ttl, cas: Some(marks.cas) }]);
+        connection.send(&[Command::MarkStale { name, ttl, cas: marks.cas }]);
     }
 }
 

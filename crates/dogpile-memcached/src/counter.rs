@@ -8,8 +8,9 @@ use dogpile_core::{Counter, Error, Key, Result};
 use crate::error::{refused, unavailable};
 use crate::memcached::Memcached;
 use crate::meta::{Command, Mode, Status};
-use crate::server::{Line, Resend, Server};
+use crate::server::{Line, Server};
 use crate::value::Stored;
+use crate::wait::Item;
 
 /// The counters of a fleet: [`Memcached::counter`].
 ///
@@ -48,7 +49,7 @@ impl Counter for MemcachedCounter {
                 None => 1,
             };
             let number = number.max(at_least);
-            if self.replace(server, &name, present.map(|(_, cas)| cas), number).await? {
+            if self.replace(server, &name, present.map(|(_, item)| item), number).await? {
                 return Ok(number);
             }
         }
@@ -57,21 +58,21 @@ impl Counter for MemcachedCounter {
 }
 
 impl MemcachedCounter {
-    /// The number, and the `cas` that it has.
-    async fn present(&self, server: &Arc<Server>, name: &[u8]) -> Result<Option<(u64, u64)>> {
-        let (digits, cas) = match server.line().await? {
+    /// The number, and which item has it.
+    async fn present(&self, server: &Arc<Server>, name: &[u8]) -> Result<Option<(u64, Item)>> {
+        let (digits, item) = match server.line().await? {
             Line::Meta(connection) => {
-                let (reply, _) =
-                    server.one(connection, &Command::Look { name }, Resend::May).await?;
+                let (reply, connection) = server.one(connection, &Command::Look { name }).await?;
+                let item = Item { epoch: connection.epoch, cas: reply.marks.cas };
                 match reply.status {
                     Status::Missing => return Ok(None),
-                    Status::Value => (reply.value, reply.marks.cas),
+                    Status::Value => (reply.value, item),
                     _ => return Err(server.odd("mg", &reply)),
                 }
             }
             #[cfg(feature = "classic")]
             Line::Classic(classic) => match classic.gets(name).await? {
-                Some(found) => found,
+                Some((digits, cas)) => (digits, Item { epoch: 0, cas }),
                 None => return Ok(None),
             },
         };
@@ -79,7 +80,7 @@ impl MemcachedCounter {
             std::str::from_utf8(&digits).ok().and_then(|digits| digits.trim_end().parse().ok());
         let number =
             number.ok_or_else(|| refused("the key of the counter holds something else"))?;
-        Ok(Some((number, cas)))
+        Ok(Some((number, item)))
     }
 
     /// Stores a number in the place of the one that was read. False if somebody was faster.
@@ -87,16 +88,21 @@ impl MemcachedCounter {
         &self,
         server: &Arc<Server>,
         name: &[u8],
-        cas: Option<u64>,
+        item: Option<Item>,
         number: u64,
     ) -> Result<bool> {
         let digits = number.to_string();
+        let cas = item.map(|item| item.cas);
         match server.line().await? {
+            // The `cas` was that of an earlier life of the server.
+            Line::Meta(connection) if item.is_some_and(|item| item.epoch != connection.epoch) => {
+                Ok(false)
+            }
             Line::Meta(connection) => {
                 let value = Stored { flags: 0, head: Vec::new(), body: Bytes::from(digits) };
                 let mode = cas.map_or(Mode::Add, Mode::Cas);
                 let command = Command::Set { name, value: &value, ttl: 0, mode };
-                let (reply, _) = server.one(connection, &command, Resend::MayNot).await?;
+                let (reply, _) = server.one(connection, &command).await?;
                 match reply.status {
                     Status::Done => Ok(true),
                     Status::Exists | Status::NotFound | Status::NotStored => Ok(false),

@@ -23,6 +23,13 @@ pub(crate) fn closed(server: &str) -> Error {
     unavailable(format!("{server} closed the connection"))
 }
 
+/// The same, and what it was asked is not asked again.
+pub(crate) fn unsure(server: &str) -> Error {
+    unavailable(format!(
+        "{server} closed the connection before it answered: what it was asked to do may have been done"
+    ))
+}
+
 pub(crate) fn unanswered(server: &str, allowed: Duration) -> Error {
     Error::new(ErrorKind::TimedOut, format!("{server} did not answer within {allowed:?}"))
 }

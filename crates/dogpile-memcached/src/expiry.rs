@@ -29,8 +29,7 @@ pub(crate) fn lease(lease_for: Duration) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
-/// The time to live of a stale value whose refresher has so many seconds, and of one that nobody
-/// refreshes.
+/// The time to live of a stale value whose refresher has so many seconds.
 pub(crate) fn stale(lease_seconds: u32) -> u32 {
     lease_seconds + GRACE
 }
@@ -43,6 +42,21 @@ pub(crate) fn left(ttl: Option<u64>) -> u32 {
         false => seconds.max(1),
     };
     if seconds > LAST { 0 } else { u32::try_from(seconds).unwrap_or(0) }
+}
+
+/// When an item expires that has so much time left, as a number of 31 bits; 0 if it does not.
+pub(crate) fn until(ttl: Option<u64>) -> u32 {
+    let moment = ttl.map_or(0, |left| left.saturating_add(now()));
+    if moment > LAST { 0 } else { u32::try_from(moment).unwrap_or(0) }
+}
+
+/// The time to live of an item that is to expire [then](until); none if that has passed.
+pub(crate) fn to_live(until: u32) -> Option<u32> {
+    match (u64::from(until), now()) {
+        (0, _) => Some(0),
+        (until, now) if until <= now => None,
+        (until, now) => Some(left(Some(until - now))),
+    }
 }
 
 fn whole(d: Duration) -> u64 {
@@ -84,6 +98,19 @@ mod tests {
             assert_eq!(lease(Duration::from_millis(ms)), seconds, "{ms} ms");
         }
         assert!(u64::from(stale(lease(Duration::MAX))) <= LONGEST);
+    }
+
+    #[test]
+    fn the_end_of_an_item_is_remembered() {
+        assert_eq!(to_live(until(None)), Some(0));
+        assert_eq!(to_live(until(Some(u64::MAX))), Some(0));
+        assert_eq!(to_live(until(Some(0))), None);
+        for seconds in [2, 77, 3_601, 29 * 24 * 3_600] {
+            let again = to_live(until(Some(seconds))).unwrap();
+            assert!((seconds - 1..=seconds).contains(&u64::from(again)), "{seconds}: {again}");
+        }
+        let beyond = 40 * 24 * 3_600;
+        assert_eq!(to_live(until(Some(beyond))), Some(until(Some(beyond))));
     }
 
     #[test]

@@ -73,7 +73,9 @@ impl Fleet {
             let all = (0..names.len()).collect::<Vec<_>>();
             return Ok(if all.is_empty() { Vec::new() } else { vec![(self.first()?, all)] });
         };
-        let mut places = vec![Vec::new(); self.servers.len()];
+        let share = 2 * names.len() / self.servers.len().max(1);
+        let mut places: Vec<_> =
+            self.servers.iter().map(|_| Vec::with_capacity(share.min(names.len()))).collect();
         for (at, name) in names.enumerate() {
             let number = locator.locate(name).filter(|number| *number < places.len());
             let number =
@@ -106,17 +108,17 @@ pub(crate) fn in_order<T>(
     absent: impl Fn() -> T,
 ) -> Result<Vec<T>> {
     let forgiven = forgiven || answers.iter().any(Result::is_ok);
-    let mut ordered: Vec<Option<T>> = (0..count).map(|_| None).collect();
+    let mut ordered: Vec<T> = (0..count).map(|_| absent()).collect();
     for ((_, places), answers) in groups.iter().zip(answers) {
         match answers {
             Ok(answers) => {
                 for (place, answer) in places.iter().zip(answers) {
-                    ordered[*place] = Some(answer);
+                    ordered[*place] = answer;
                 }
             }
             Err(error) if forgiven && is_down(&error) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(ordered.into_iter().map(|answer| answer.unwrap_or_else(&absent)).collect())
+    Ok(ordered)
 }

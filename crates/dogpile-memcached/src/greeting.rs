@@ -78,10 +78,10 @@ async fn greeted(socket: &mut Socket, server: &Arc<str>, options: &Connect) -> R
     Ok(facts)
 }
 
-/// A number of what identifies a life of a server; never zero.
+/// A number of what identifies a life of a server, in 31 bits; never zero.
 pub(crate) fn epoch(of: &[u8]) -> u32 {
     let [a, b, c, d, ..] = xxh3_64(of).to_be_bytes();
-    u32::from_be_bytes([a, b, c, d]) | 1
+    u32::from_be_bytes([a, b, c, d]) >> 1 | 1
 }
 
 async fn log_in(talk: &mut Talk<'_>, user: &str, password: &str) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::backend::{give_back, runs};
 use crate::expiry::GRACE;
 use crate::memcached::Memcached;
 use crate::meta::{Command, Status};
-use crate::server::{Line, Resend};
+use crate::server::Line;
 use crate::value::{Found, Packed};
 use crate::wait::Described;
 
@@ -84,9 +84,8 @@ impl Memcached {
         let mut seen = Inspection::of(&server.name, &name);
         match server.line().await? {
             Line::Meta(connection) => {
-                let asked = std::sync::Arc::clone(&connection);
                 let commands = [Command::Describe { name: &name }, Command::Look { name: &name }];
-                let (replies, _) = server.all(connection, &commands, Resend::May).await?;
+                let (replies, connection) = server.all(connection, &commands).await?;
                 let [described, got] = &replies[..] else { return Ok(seen) };
                 match described.status {
                     Status::Missing => {}
@@ -96,7 +95,7 @@ impl Memcached {
                 let marks = got.marks;
                 match got.status {
                     Status::Missing => return Ok(seen),
-                    Status::Value => give_back(&asked, &name, &marks),
+                    Status::Value => give_back(&connection, &name, &marks),
                     _ => return Err(server.odd("mg", got)),
                 }
                 seen.stored_len = got.value.len();

@@ -232,7 +232,12 @@ mod tests {
                     Some(group) => Key::field(group, name),
                     None => Key::name(name),
                 };
-                let all = [names.value(key).into_owned(), names.counter(key), names.lock(key)];
+                let all = [
+                    names.value(key).into_owned(),
+                    names.counter(key),
+                    #[cfg(feature = "classic")]
+                    names.lock(key),
+                ];
                 for (what, wire) in all.into_iter().enumerate() {
                     prop_assert!(is_name(&wire), "{:?}", wire);
                     let other = seen.insert(wire, (what, group, name));

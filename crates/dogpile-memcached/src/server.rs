@@ -1,6 +1,7 @@
 //! One server: its connections, how it is, and what it takes.
 
 use std::fmt;
+use std::slice;
 use std::sync::{Arc, PoisonError, RwLock};
 
 #[cfg(feature = "classic")]
@@ -12,7 +13,7 @@ use crate::address::Address;
 #[cfg(feature = "classic")]
 use crate::classic::{BoxStream, Classic, Limits, Open};
 use crate::connect::{Connect, Protocol};
-use crate::error::{garbled, told, unavailable};
+use crate::error::{garbled, told, unavailable, unsure};
 use crate::greeting::{self, Facts, greet};
 use crate::health::Health;
 use crate::meta::{Command, Connection, Failure, Reply, Status};
@@ -46,14 +47,6 @@ pub(crate) enum Line {
     Meta(Arc<Connection>),
     #[cfg(feature = "classic")]
     Classic(Arc<Classic>),
-}
-
-/// Whether a command may be sent again that was perhaps carried out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Resend {
-    /// Carried out twice, it is as if carried out once.
-    May,
-    MayNot,
 }
 
 /// How many classic connections there may be for each of the others, because they carry one call at a
@@ -208,21 +201,19 @@ impl Server {
         }
     }
 
-    /// The reply to one command, and in which life of the server it was given.
+    /// The reply to one command, and the connection that it came by.
     pub(crate) async fn one(
         self: &Arc<Self>,
         connection: Arc<Connection>,
         command: &Command<'_>,
-        resend: Resend,
-    ) -> Result<(Reply, u32)> {
+    ) -> Result<(Reply, Arc<Connection>)> {
         add(&self.counts.round_trips, 1);
         match connection.one(command).await {
-            Ok(reply) => Ok((self.checked(reply)?, connection.epoch)),
+            Ok(reply) => Ok((self.checked(reply)?, connection)),
             Err(failure) => {
-                let connection = self.instead(failure, resend).await?;
-                let reply =
-                    connection.one(command).await.map_err(|failure| self.failure(failure))?;
-                Ok((self.checked(reply)?, connection.epoch))
+                let other = self.instead(&connection, failure, slice::from_ref(command)).await?;
+                let reply = other.one(command).await.map_err(|failure| self.failure(failure))?;
+                Ok((self.checked(reply)?, other))
             }
         }
     }
@@ -232,34 +223,41 @@ impl Server {
         self: &Arc<Self>,
         connection: Arc<Connection>,
         commands: &[Command<'_>],
-        resend: Resend,
-    ) -> Result<(Vec<Reply>, u32)> {
+    ) -> Result<(Vec<Reply>, Arc<Connection>)> {
         add(&self.counts.round_trips, 1);
         match connection.all(commands).await {
-            Ok(replies) => Ok((replies, connection.epoch)),
+            Ok(replies) => Ok((replies, connection)),
             Err(failure) => {
-                let connection = self.instead(failure, resend).await?;
-                let replies =
-                    connection.all(commands).await.map_err(|failure| self.failure(failure))?;
-                Ok((replies, connection.epoch))
+                let other = self.instead(&connection, failure, commands).await?;
+                let replies = other.all(commands).await.map_err(|failure| self.failure(failure))?;
+                Ok((replies, other))
             }
         }
     }
 
-    /// Another connection, if the one that failed was closed before it could be used.
+    /// Another connection, if the one that failed was closed and the commands may be sent again: because
+    /// they were not sent at all, or because it is the same if they are carried out twice.
     async fn instead(
         self: &Arc<Self>,
+        connection: &Connection,
         failure: Failure,
-        resend: Resend,
+        commands: &[Command<'_>],
     ) -> Result<Arc<Connection>> {
-        if !failure.closed || resend == Resend::MayNot {
+        if !failure.closed {
             return Err(self.failure(failure));
+        }
+        if !failure.unsent && !commands.iter().all(Command::may_repeat) {
+            add(&self.counts.failures, 1);
+            return Err(unsure(&self.name).with_source(failure.error));
         }
         add(&self.counts.round_trips, 1);
         match self.line().await {
-            Ok(Line::Meta(connection)) => Ok(connection),
-            #[cfg(feature = "classic")]
-            Ok(Line::Classic(_)) => Err(self.failure(failure)),
+            Ok(Line::Meta(other))
+                if other.epoch == connection.epoch || !commands.iter().any(Command::compares) =>
+            {
+                Ok(other)
+            }
+            Ok(_) => Err(self.failure(failure)),
             Err(error) => Err(error),
         }
     }

@@ -15,7 +15,7 @@ use tokio::net::{UnixStream, unix};
 
 use crate::address::Address;
 use crate::connect::Connect;
-use crate::error::{unanswered, unavailable};
+use crate::error::{refused, unanswered, unavailable};
 
 /// A stream to a server.
 #[derive(Debug)]
@@ -54,7 +54,13 @@ impl Socket {
     pub(crate) async fn open(address: &Address, options: &Connect) -> Result<Self> {
         let allowed = options.connect_timeout;
         let cannot = |error: io::Error| {
-            unavailable(format!("the server at {address} cannot be reached")).with_source(error)
+            let what = match is_distrust(&error) {
+                true => {
+                    refused(format!("the certificate of the server at {address} is not accepted"))
+                }
+                false => unavailable(format!("the server at {address} cannot be reached")),
+            };
+            what.with_source(error)
         };
         match tokio::time::timeout(allowed, Self::connected(address, options)).await {
             Ok(socket) => socket.map_err(cannot),
@@ -127,6 +133,18 @@ impl Socket {
             Self::Tls(stream) => pin!(stream.read_buf(into)).poll(cx),
         }
     }
+}
+
+/// Whether a server was reached, and could not prove who it is.
+#[cfg(feature = "tls")]
+fn is_distrust(error: &io::Error) -> bool {
+    let said = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(said, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+#[cfg(not(feature = "tls"))]
+const fn is_distrust(_: &io::Error) -> bool {
+    false
 }
 
 impl AsyncRead for Socket {

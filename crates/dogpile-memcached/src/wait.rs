@@ -15,7 +15,7 @@ use crate::expiry::lease;
 use crate::health::jittered;
 use crate::memcached::Memcached;
 use crate::meta::{Command, Status};
-use crate::server::{Line, Resend, Server};
+use crate::server::{Line, Server};
 use crate::stats::add;
 use crate::value::{Record, SHORTEST};
 
@@ -192,7 +192,8 @@ impl Memcached {
         };
         // Unlike a read, this takes no win from who is at taking a turn.
         let describe = Command::Describe { name };
-        let (reply, epoch) = server.one(Arc::clone(&connection), &describe, Resend::May).await?;
+        let (reply, connection) = server.one(connection, &describe).await?;
+        let epoch = connection.epoch;
         let item = match reply.status {
             Status::Missing => return Ok(true),
             Status::Described => Described::new(&reply.value),
@@ -206,7 +207,7 @@ impl Memcached {
                 // Its holder is dead: it would have extended its turn. The server knows whether it has
                 // just done so.
                 let delete = Command::Delete { name, cas: Some(cas) };
-                let (reply, _) = server.one(connection, &delete, Resend::MayNot).await?;
+                let (reply, _) = server.one(connection, &delete).await?;
                 match reply.status {
                     Status::Done => {
                         add(&server.counts.expired_leases, 1);

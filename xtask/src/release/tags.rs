@@ -81,8 +81,12 @@ mod tests {
             root: root.join("a"),
             ..Package::default()
         };
-        let workspace =
-            Workspace { root: root.clone(), target: root.join("target"), crates: vec![package] };
+        let workspace = Workspace {
+            root: root.clone(),
+            target: root.join("target"),
+            crates: vec![package],
+            ..Workspace::default()
+        };
         (root, workspace)
     }
 

@@ -8,8 +8,10 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../src/meta"]
 mod meta {
     pub(crate) mod model;
+    pub(crate) mod opaque;
     pub(crate) mod reply;
     pub(crate) mod request;
+    pub(crate) use self::opaque::*;
     pub(crate) use self::reply::*;
     pub(crate) use self::request::*;
 }

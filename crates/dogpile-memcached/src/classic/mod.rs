@@ -6,6 +6,7 @@
 //! | left as it is | what would happen | here |
 //! |---|---|---|
 //! | a call that is dropped | the next call is given its answer | the connection is dropped with the call |
+//! | a connection that its server ended | the next call fails | it is not lent |
 //! | keys | a space or a line break in a key is a command | [`checked_key`], before a connection is taken |
 //! | `set` and `delete` | nobody learns what became of them | a second command whose answer tells |
 //! | sizes | the server drops the new value, and the old one | refused before anything is sent |
@@ -17,6 +18,7 @@
 
 mod pool;
 mod replies;
+mod watched;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -122,7 +124,7 @@ impl Classic {
     /// then an error.
     pub(crate) async fn set(&self, key: &[u8], value: &[u8], expiry: u32) -> Result<()> {
         let key = self.checked(key, value)?;
-        let write = || async {
+        let write = async {
             for _ in 0..SET_AT_MOST {
                 let mut connection = self.pool.lend().await?;
                 let mut answer = connection.set(key, value, expiry).await;
@@ -146,7 +148,7 @@ impl Classic {
                 ),
             ))
         };
-        self.in_time(twice(write)).await
+        self.in_time(write).await
     }
 
     /// Stores a value where there is none. Whether there was none.
@@ -256,8 +258,8 @@ pub(crate) fn checked_key(key: &[u8]) -> Result<&str> {
     ))
 }
 
-/// Once more on a connection that is made for it, if the one that had been idle turns out to be gone.
-/// For what may be done twice.
+/// Once more on a connection that is made for it, if the one that was used turns out to be gone: for what
+/// only reads, and for what deletes, because a deletion that is done twice is one and an eviction.
 async fn twice<T, F: Future<Output = Result<T>>>(mut call: impl FnMut() -> F) -> Result<T> {
     match call().await {
         Err(error) if error.kind() == ErrorKind::Unavailable => call().await,

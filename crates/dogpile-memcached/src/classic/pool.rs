@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Limits;
 use super::replies::Replies;
+use super::watched::Watched;
 
 /// Any byte stream to a server.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -27,14 +28,20 @@ pub(crate) trait Open: fmt::Debug + Send + Sync {
 }
 
 // Three writes make one packet, because the crate flushes once for each command.
-type Connection = Protocol<BufWriter<Replies<BoxStream>>>;
+type Connection = Protocol<BufWriter<Replies<Watched>>>;
 
 pub(super) struct Pool {
     open: Box<dyn Open>,
     limits: Limits,
     turns: Semaphore,
     /// The last one given back is lent first, so that few stay in use.
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// A connection that nobody uses, and a look at its stream.
+struct Idle {
+    connection: Connection,
+    stream: Watched,
 }
 
 impl Pool {
@@ -48,18 +55,29 @@ impl Pool {
         let turn = self.turns.acquire().await.map_err(|closed| {
             Error::new(ErrorKind::Unavailable, "no connection is lent any more").with_source(closed)
         })?;
-        let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
+        let Idle { connection, stream } = match self.idle_and_alive().await {
+            Some(idle) => idle,
             None => {
-                let stream = Replies::new(self.open.open().await?, self.limits.largest);
-                Protocol::new(BufWriter::new(stream))
+                let stream = Watched::new(self.open.open().await?);
+                let replies = Replies::new(stream.clone(), self.limits.largest);
+                Idle { connection: Protocol::new(BufWriter::new(replies)), stream }
             }
         };
-        Ok(Lent { pool: self, connection, _turn: turn })
+        Ok(Lent { pool: self, connection, stream, _turn: turn })
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+    async fn idle_and_alive(&self) -> Option<Idle> {
+        loop {
+            let idle = self.idle().pop()?;
+            // What has arrived is known to the runtime once it has looked.
+            tokio::task::yield_now().await;
+            if idle.stream.is_silent() {
+                return Some(idle);
+            }
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,6 +115,7 @@ impl fmt::Debug for Pool {
 pub(super) struct Lent<'p> {
     pool: &'p Pool,
     connection: Connection,
+    stream: Watched,
     _turn: SemaphorePermit<'p>,
 }
 
@@ -122,7 +141,8 @@ impl Lent<'_> {
                 }
             },
         };
-        self.pool.idle().push(self.connection);
+        let Self { connection, stream, .. } = self;
+        self.pool.idle().push(Idle { connection, stream });
         Ok(reply)
     }
 }

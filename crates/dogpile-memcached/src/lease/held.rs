@@ -70,10 +70,11 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
+    use super::super::token::On;
     use super::*;
 
     fn token(cas: u64) -> Token {
-        Token { epoch: 1, stale: false, cas }
+        Token { epoch: 1, on: On::Missing, cas }
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use dogpile_core::{Held, Result, SetOptions};
 
-use super::{Filling, Token};
+use super::stale::{extend_stale, give_up_stale};
+use super::{Filling, On, Token};
 use crate::backend::{give_back, runs};
-use crate::expiry::{self, GRACE, lease, left};
+use crate::expiry::lease;
 use crate::memcached::Memcached;
 use crate::meta::{Command, Connection, Mode, Reply, Status};
 use crate::random::random;
-use crate::server::{Resend, Server};
+use crate::server::Server;
 use crate::value::{Found, Record};
 
 impl Memcached {
@@ -49,9 +50,9 @@ impl Memcached {
             .collect();
         let replies = match commands.as_slice() {
             [command] => {
-                vec![server.one(Arc::clone(&connection), command, Resend::MayNot).await?.0]
+                vec![server.one(Arc::clone(&connection), command).await?.0]
             }
-            commands => server.all(Arc::clone(&connection), commands, Resend::MayNot).await?.0,
+            commands => server.all(Arc::clone(&connection), commands).await?.0,
         };
         for ((at, name, token, closed), reply) in ours.iter().zip(replies) {
             let mut stored = is_done(server, "ms", &reply)?;
@@ -60,7 +61,7 @@ impl Memcached {
             {
                 let mode = Mode::Cas(cas);
                 let command = Command::Set { name, value: &closed.item, ttl, mode };
-                let again = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?.0;
+                let again = server.one(Arc::clone(&connection), &command).await?.0;
                 stored = is_done(server, "ms", &again)?;
             }
             self.held.ended(name, *token);
@@ -81,8 +82,8 @@ impl Memcached {
         lease_for: Duration,
     ) -> Result<Held> {
         let seconds = lease(lease_for);
-        if token.stale {
-            return self.extend_stale(server, connection, name, token, seconds).await;
+        if let On::Stale { .. } = token.on {
+            return extend_stale(server, name, token, seconds).await;
         }
         // Written anew, the item gets another `cas`: who waits sees that its holder is alive.
         let value = Record::new(token.cas, lease_for).stored();
@@ -90,7 +91,7 @@ impl Memcached {
         for _ in 0..2 {
             let mode = Mode::Cas(cas);
             let command = Command::Set { name, value: &value, ttl: seconds, mode };
-            let (reply, _) = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?;
+            let (reply, _) = server.one(Arc::clone(&connection), &command).await?;
             if is_done(server, "ms", &reply)? {
                 self.held.extended(name, token, reply.marks.cas, lease_for);
                 return Ok(Held::Kept);
@@ -107,37 +108,6 @@ impl Memcached {
         Ok(Held::Lost)
     }
 
-    /// A heartbeat on a stale value cannot compare: it touches whatever is there, and finds out
-    /// afterwards what that was.
-    async fn extend_stale(
-        &self,
-        server: &Arc<Server>,
-        connection: Arc<Connection>,
-        name: &[u8],
-        token: Token,
-        seconds: u32,
-    ) -> Result<Held> {
-        let command = Command::Touch { name, ttl: expiry::stale(seconds) };
-        let (reply, _) = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?;
-        let marks = match reply.status {
-            Status::Done => reply.marks,
-            Status::Missing => return Ok(Held::Lost),
-            _ => return Err(server.odd("mg", &reply)),
-        };
-        if marks.cas == token.cas {
-            return Ok(Held::Kept);
-        }
-        // It is another's, and gets its old time back.
-        if marks.won {
-            let back = Command::MarkStale { name, ttl: left(marks.ttl), cas: Some(marks.cas) };
-            connection.send(&[back]);
-        } else {
-            let back = Command::Touch { name, ttl: left(marks.ttl) };
-            server.one(connection, &back, Resend::MayNot).await?;
-        }
-        Ok(Held::Lost)
-    }
-
     pub(super) async fn release_turn(
         &self,
         server: &Arc<Server>,
@@ -145,12 +115,12 @@ impl Memcached {
         name: &[u8],
         token: Token,
     ) -> Result<Held> {
-        let command = match token.stale {
-            true => Command::MarkStale { name, ttl: GRACE, cas: Some(token.cas) },
-            false => Command::Delete { name, cas: Some(self.held.cas(name, token)) },
-        };
+        if let On::Stale { marked, until } = token.on {
+            return give_up_stale(server, connection, name, token.cas, marked, until).await;
+        }
+        let command = Command::Delete { name, cas: Some(self.held.cas(name, token)) };
         self.held.ended(name, token);
-        let (reply, _) = server.one(Arc::clone(&connection), &command, Resend::MayNot).await?;
+        let (reply, _) = server.one(Arc::clone(&connection), &command).await?;
         if is_done(server, "md", &reply)? {
             return Ok(Held::Kept);
         }
@@ -161,7 +131,7 @@ impl Memcached {
             return Ok(Held::Lost);
         };
         let command = Command::Delete { name, cas: Some(cas) };
-        let (reply, _) = server.one(connection, &command, Resend::MayNot).await?;
+        let (reply, _) = server.one(connection, &command).await?;
         Ok(if is_done(server, "md", &reply)? { Held::Kept } else { Held::Lost })
     }
 
@@ -173,13 +143,13 @@ impl Memcached {
         name: &[u8],
         token: Token,
     ) -> Result<Option<u64>> {
-        if token.stale {
+        if token.on != On::Missing {
             return Ok(None);
         }
         let command = Command::Look { name };
-        let (reply, _) = server.one(Arc::clone(connection), &command, Resend::MayNot).await?;
+        let (reply, connection) = server.one(Arc::clone(connection), &command).await?;
         let marks = reply.marks;
-        give_back(connection, name, &marks);
+        give_back(&connection, name, &marks);
         match reply.status {
             Status::Missing => return Ok(None),
             Status::Value => {}
@@ -197,10 +167,9 @@ impl Memcached {
         connection: Arc<Connection>,
         name: &[u8],
     ) -> Result<bool> {
-        let asked = Arc::clone(&connection);
-        let (reply, _) = server.one(connection, &Command::Look { name }, Resend::May).await?;
+        let (reply, connection) = server.one(connection, &Command::Look { name }).await?;
         let marks = reply.marks;
-        give_back(&asked, name, &marks);
+        give_back(&connection, name, &marks);
         Ok(match reply.status {
             Status::Missing => false,
             Status::Value => match self.settings.values.found(marks.flags, reply.value) {
@@ -213,7 +182,7 @@ impl Memcached {
 }
 
 /// Whether a command that compares was carried out.
-fn is_done(server: &Server, asked: &str, reply: &Reply) -> Result<bool> {
+pub(super) fn is_done(server: &Server, asked: &str, reply: &Reply) -> Result<bool> {
     match reply.status {
         Status::Done => Ok(true),
         Status::Exists | Status::NotFound | Status::NotStored => Ok(false),

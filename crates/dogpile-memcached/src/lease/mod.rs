@@ -4,6 +4,7 @@
 mod classic;
 mod held;
 mod hold;
+mod stale;
 mod token;
 mod turn;
 
@@ -16,7 +17,7 @@ use dogpile_core::{
 };
 
 pub(crate) use self::held::Held as HeldTurns;
-use self::token::Token;
+use self::token::{On, Token};
 use crate::fleet::{at_once, in_order};
 use crate::memcached::{Memcached, WhenDown, is_down};
 use crate::server::{Line, Server};

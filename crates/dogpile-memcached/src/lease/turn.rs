@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dogpile_core::{Age, Answer, Entry, ErrorKind, Result};
+use dogpile_core::{Age, Answer, Entry, ErrorKind, Lease, Result};
 
-use super::{Question, Token};
+use super::{On, Question, Token};
 use crate::backend::{give_back, runs};
 use crate::error::full;
-use crate::expiry::{lease, stale};
+use crate::expiry::{lease, stale, until};
 use crate::memcached::Memcached;
 use crate::meta::{Command, Connection, Marks, Reply, Status};
-use crate::server::{Resend, Server};
+use crate::server::Server;
 use crate::stats::add;
 use crate::value::{Found, Packed};
 use crate::wait::Item;
@@ -29,7 +29,7 @@ enum Judged {
 
 /// An item that the asker may take its turn on, by this `cas`.
 struct Free {
-    cas: u64,
+    marks: Marks,
     stale: Option<Packed>,
 }
 
@@ -48,15 +48,14 @@ impl Memcached {
         connection: Arc<Connection>,
         question: Question<'_>,
     ) -> Result<Answer<Bytes>> {
-        let asked = Arc::clone(&connection);
-        let (reply, epoch) = server.one(connection, &question.command(), Resend::May).await?;
-        let free = match self.judge(server, &asked, question, reply, epoch).await? {
+        let (reply, connection) = server.one(connection, &question.command()).await?;
+        let free = match self.judge(server, &connection, question, reply).await? {
             Judged::Answered(answer) => return Ok(answer),
             Judged::Free(free) => free,
         };
         let mut answers = vec![None];
-        self.take_turns(server, asked, vec![Wanted { at: 0, question, free }], &mut answers)
-            .await?;
+        let wanted = vec![Wanted { at: 0, question, free }];
+        self.take_turns(server, connection, wanted, &mut answers).await?;
         Ok(answers.pop().flatten().unwrap_or(Answer::Busy { stale: None }))
     }
 
@@ -70,8 +69,9 @@ impl Memcached {
         let mut answers = vec![None; questions.len()];
         let all = questions.iter().copied().enumerate().collect();
         let asked = async {
-            let wanted = self.ask_again(server, &connection, all, &mut answers).await?;
-            self.take_turns(server, Arc::clone(&connection), wanted, &mut answers).await
+            let (wanted, connection) =
+                self.ask_again(server, connection, all, &mut answers).await?;
+            self.take_turns(server, connection, wanted, &mut answers).await
         };
         if let Err(error) = asked.await {
             let answered = questions.iter().zip(&answers);
@@ -90,30 +90,30 @@ impl Memcached {
     async fn ask_again<'q>(
         &self,
         server: &Arc<Server>,
-        connection: &Arc<Connection>,
+        connection: Arc<Connection>,
         questions: Vec<(usize, Question<'q>)>,
         answers: &mut [Option<Answer<Bytes>>],
-    ) -> Result<Vec<Wanted<'q>>> {
+    ) -> Result<(Vec<Wanted<'q>>, Arc<Connection>)> {
         let commands: Vec<_> = questions.iter().map(|(_, question)| question.command()).collect();
-        let (replies, epoch) = server.all(Arc::clone(connection), &commands, Resend::May).await?;
+        let (replies, connection) = server.all(connection, &commands).await?;
         let mut wanted = Vec::new();
         let mut failed = None;
         for ((at, question), reply) in questions.into_iter().zip(replies) {
-            match self.judge(server, connection, question, reply, epoch).await {
+            match self.judge(server, &connection, question, reply).await {
                 Ok(Judged::Answered(answer)) => answers[at] = Some(answer),
                 Ok(Judged::Free(free)) => wanted.push(Wanted { at, question, free }),
                 // The others may have been granted a turn, and are to be answered for.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        failed.map_or(Ok(wanted), Err)
+        failed.map_or(Ok((wanted, connection)), Err)
     }
 
     /// Takes turns on items that are nobody's. Of all who try, the server lets one.
     async fn take_turns(
         &self,
         server: &Arc<Server>,
-        connection: Arc<Connection>,
+        mut connection: Arc<Connection>,
         mut wanted: Vec<Wanted<'_>>,
         answers: &mut [Option<Answer<Bytes>>],
     ) -> Result<()> {
@@ -122,8 +122,9 @@ impl Memcached {
                 return Ok(());
             }
             let commands: Vec<_> = wanted.iter().flat_map(Wanted::commands).collect();
-            let (replies, epoch) =
-                server.all(Arc::clone(&connection), &commands, Resend::May).await?;
+            let replies;
+            (replies, connection) = server.all(connection, &commands).await?;
+            let epoch = connection.epoch;
             let (mut again, mut failed) = (Vec::new(), None);
             for (wanted, replies) in wanted.into_iter().zip(replies.chunks(2)) {
                 let [marked, won] = replies else { continue };
@@ -151,7 +152,7 @@ impl Memcached {
             if again.is_empty() {
                 return Ok(());
             }
-            wanted = self.ask_again(server, &connection, again, answers).await?;
+            (wanted, connection) = self.ask_again(server, connection, again, answers).await?;
         }
         Ok(())
     }
@@ -165,14 +166,16 @@ impl Memcached {
         marks: Marks,
         epoch: u32,
     ) -> Result<Option<Answer<Bytes>>> {
-        let turn = |stale| Token { epoch, stale, cas: marks.cas }.lease();
+        let turn = |on| Token { epoch, on, cas: marks.cas }.lease();
         Ok(match (marks.won, marks.taken) {
-            (true, _) if runs(&marks) => Some(Answer::Create {
-                lease: turn(true),
-                stale: self.stale(server, free.stale).await?,
-            }),
+            (true, _) if runs(&marks) => {
+                let lease = turn(On::from(&free.marks));
+                Some(self.create_stale(server, lease, free.stale).await)
+            }
             // It was deleted meanwhile, and is a missing one now.
-            (true, _) if !marks.stale => Some(Answer::Create { lease: turn(false), stale: None }),
+            (true, _) if !marks.stale => {
+                Some(Answer::Create { lease: turn(On::Missing), stale: None })
+            }
             (_, true) if runs(&marks) => {
                 Some(Answer::Busy { stale: self.stale(server, free.stale).await? })
             }
@@ -191,7 +194,6 @@ impl Memcached {
         connection: &Connection,
         question: Question<'_>,
         reply: Reply,
-        epoch: u32,
     ) -> Result<Judged> {
         match reply.status {
             Status::Value => {}
@@ -199,13 +201,13 @@ impl Memcached {
             Status::Missing => return Err(full(&server.name)),
             _ => return Err(server.odd("mg with a lease", &reply)),
         }
-        let marks = reply.marks;
-        let turn = |stale| Token { epoch, stale, cas: marks.cas }.lease();
-        let (age, packed) = match self.settings.values.found(marks.flags, reply.value) {
+        let (marks, epoch) = (reply.marks, connection.epoch);
+        let turn = |on| Token { epoch, on, cas: marks.cas }.lease();
+        let (age, mut packed) = match self.settings.values.found(marks.flags, reply.value) {
             // A turn that was marked stale has no end of its own any more.
             Found::Turn(_) if marks.stale => (Age::Dead, None),
             Found::Turn(_) if marks.won => {
-                let create = Answer::Create { lease: turn(false), stale: None };
+                let create = Answer::Create { lease: turn(On::Missing), stale: None };
                 return Ok(Judged::Answered(create));
             }
             Found::Turn(record) if marks.taken || record.is_some() => {
@@ -221,23 +223,41 @@ impl Memcached {
             }
             Found::Entry(packed) => (question.ask.freshness.age(&packed.stamps), Some(packed)),
         };
-        if let (Age::Fresh, Some(packed)) = (age, &packed)
+        if age == Age::Fresh
             // Somebody called it stale whatever its stamps say.
             && (!marks.stale || runs(&marks))
-            && let Some(entry) = self.stale(server, Some(packed.clone())).await?
+            && let Some(entry) = self.stale(server, packed.take()).await?
         {
             give_back(connection, question.name, &marks);
             return Ok(Judged::Answered(Answer::Fresh(entry)));
         }
         let packed = packed.filter(|_| age != Age::Dead);
         if !runs(&marks) {
-            return Ok(Judged::Free(Free { cas: marks.cas, stale: packed }));
+            return Ok(Judged::Free(Free { marks, stale: packed }));
         }
-        let stale = self.stale(server, packed).await?;
         Ok(Judged::Answered(match marks.won {
-            true => Answer::Create { lease: turn(true), stale },
-            false => Answer::Busy { stale },
+            // Somebody was at taking this turn, and knows how long the value was to stay.
+            true => {
+                let ttl = marks.ttl.map(|left| left.saturating_sub(u64::from(question.seconds())));
+                let lease = turn(On::from(&Marks { ttl, ..marks }));
+                self.create_stale(server, lease, packed).await
+            }
+            false => Answer::Busy { stale: self.stale(server, packed).await? },
         }))
+    }
+
+    /// The turn on a stale entry, whether there is still something to serve meanwhile or not.
+    async fn create_stale(
+        &self,
+        server: &Arc<Server>,
+        lease: Lease,
+        packed: Option<Packed>,
+    ) -> Answer<Bytes> {
+        let stale = self.stale(server, packed).await.unwrap_or_else(|error| {
+            tracing::debug!(server = &*server.name, %error, "a stale value cannot be read");
+            None
+        });
+        Answer::Create { lease, stale }
     }
 
     /// The entry to serve meanwhile. One that cannot be read is none.
@@ -257,17 +277,27 @@ impl Memcached {
     }
 }
 
+impl From<&Marks> for On {
+    /// A turn on the item that had these marks before it was taken.
+    fn from(marks: &Marks) -> Self {
+        Self::Stale { marked: marks.stale, until: until(marks.ttl) }
+    }
+}
+
 impl Question<'_> {
     fn command(&self) -> Command<'_> {
-        Command::Lease { name: self.name, seconds: lease(self.ask.lease_for) }
+        Command::Lease { name: self.name, seconds: self.seconds() }
+    }
+
+    fn seconds(&self) -> u32 {
+        lease(self.ask.lease_for)
     }
 }
 
 impl Wanted<'_> {
     fn commands(&self) -> [Command<'_>; 2] {
-        let Question { name, ask } = self.question;
-        let seconds = lease(ask.lease_for);
-        let mark = Command::MarkStale { name, ttl: stale(seconds), cas: Some(self.free.cas) };
+        let (name, seconds) = (self.question.name, self.question.seconds());
+        let mark = Command::MarkStale { name, ttl: stale(seconds), cas: self.free.marks.cas };
         [mark, Command::Win { name, seconds }]
     }
 }

@@ -12,15 +12,16 @@ use dogpile_core::{Error, Result};
 use tokio::sync::oneshot;
 
 use super::driver::Driver;
-use super::{Command, Outgoing, Reply};
+use super::{Command, Opaque, Outgoing, Reply};
 use crate::error::{closed, lost};
 use crate::socket::{Direct, Socket};
 
 /// A connection to one server, on which any number of callers wait for their replies at once.
 ///
-/// Requests are written in the order in which they come, and so arrive the replies. Who gives up
-/// waiting leaves its place in the queue, and its reply is dropped when it comes: nobody's answer is
-/// ever another's. Whatever goes wrong on the way ends the connection, with an error for all who wait.
+/// Requests are written in the order in which they come, and so arrive the replies, each with the number
+/// of its request. Who gives up waiting leaves its place in the queue, and its reply is dropped when it
+/// comes: nobody's answer is ever another's. Whatever goes wrong on the way ends the connection, with an
+/// error for all who wait.
 ///
 /// Reading, and writing what cannot be written at once, is done by a task of the runtime in which the
 /// connection was made. It ends with the last handle.
@@ -42,6 +43,10 @@ pub(super) struct State {
     /// The way for callers to write at once.
     direct: Option<Direct>,
     pub(super) out: Outgoing,
+    /// How many bytes there have been to write, from the beginning.
+    added: usize,
+    /// The number of the next command.
+    next: Opaque,
     /// The lengths of the commands in it, where they are sent in [flights](State::take_flight).
     lengths: Option<VecDeque<usize>>,
     /// Who waits, in the order of the replies.
@@ -64,11 +69,18 @@ const FLIGHT: usize = 15 * 1024;
 
 impl State {
     fn add(&mut self, command: &Command<'_>) {
-        let before = self.lengths.as_ref().map(|_| self.out.len());
-        command.encode(&mut self.out);
-        if let (Some(lengths), Some(before)) = (&mut self.lengths, before) {
-            lengths.push_back(self.out.len() - before);
+        let before = self.out.len();
+        command.encode(self.next.take(), &mut self.out);
+        let length = self.out.len() - before;
+        self.added += length;
+        if let Some(lengths) = &mut self.lengths {
+            lengths.push_back(length);
         }
+    }
+
+    /// How many bytes have been taken to be written, from the beginning.
+    fn taken(&self) -> usize {
+        self.added - self.out.len()
     }
 
     /// What is to be written next, and how many replies have to come before anything else is: none, but
@@ -96,36 +108,44 @@ impl State {
 /// A call that waits.
 pub(super) struct Waiting {
     pub(super) due: Instant,
+    /// How many bytes there were to be written before its own.
+    pub(super) begins: usize,
     pub(super) answer: Answer,
 }
 
+/// To whom the replies go; none once they have gone.
 pub(super) enum Answer {
-    One(oneshot::Sender<Result<Reply, Failure>>),
-    Many { left: usize, replies: Vec<Reply>, to: oneshot::Sender<Result<Vec<Reply>, Failure>> },
+    One(Option<oneshot::Sender<Result<Reply, Failure>>>),
+    Many {
+        left: usize,
+        replies: Vec<Reply>,
+        to: Option<oneshot::Sender<Result<Vec<Reply>, Failure>>>,
+    },
 }
 
 /// Why there is no reply.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// The other side closed the connection: if that was before it read the request, and it usually
-    /// was, the request may be sent again.
+    /// The other side closed the connection, perhaps before it read the request.
     pub(crate) closed: bool,
+    /// Nothing of the request was sent.
+    pub(crate) unsent: bool,
 }
 
 impl Failure {
     pub(crate) const fn new(error: Error) -> Self {
-        Self { error, closed: false }
+        Self { error, closed: false, unsent: false }
     }
 
     pub(super) fn closed(server: &str) -> Self {
-        Self { error: closed(server), closed: true }
+        Self { error: closed(server), closed: true, unsent: false }
     }
 
     pub(super) fn lost(server: &str, error: io::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         let closed = matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset);
-        Self { error: lost(server, error), closed }
+        Self { error: lost(server, error), closed, unsent: false }
     }
 }
 
@@ -144,6 +164,8 @@ impl Connection {
             state: Mutex::new(State {
                 direct: socket.direct(),
                 out: Outgoing::default(),
+                added: 0,
+                next: Opaque::default(),
                 lengths: socket.is_tls().then(VecDeque::new),
                 queue: VecDeque::new(),
                 writing: false,
@@ -171,7 +193,7 @@ impl Connection {
     /// The reply to one command.
     pub(crate) async fn one(&self, command: &Command<'_>) -> Result<Reply, Failure> {
         let (to, reply) = oneshot::channel();
-        self.shared.submit(&[*command], Answer::One(to))?;
+        self.shared.submit(&[*command], Answer::One(Some(to)))?;
         let _waits = Waits::new(&self.shared);
         reply.await.unwrap_or_else(|_| Err(self.shared.why()))
     }
@@ -183,7 +205,7 @@ impl Connection {
         if left == 0 {
             return Ok(Vec::new());
         }
-        let answer = Answer::Many { left, replies: Vec::with_capacity(left), to };
+        let answer = Answer::Many { left, replies: Vec::with_capacity(left), to: Some(to) };
         self.shared.submit(commands, answer)?;
         let _waits = Waits::new(&self.shared);
         replies.await.unwrap_or_else(|_| Err(self.shared.why()))
@@ -192,7 +214,7 @@ impl Connection {
     /// Sends commands whose replies nobody waits for.
     pub(crate) fn send(&self, commands: &[Command<'_>]) {
         let (to, _) = oneshot::channel();
-        let answer = Answer::Many { left: commands.len(), replies: Vec::new(), to };
+        let answer = Answer::Many { left: commands.len(), replies: Vec::new(), to: Some(to) };
         if !commands.is_empty() {
             let _ = self.shared.submit(commands, answer);
         }
@@ -237,11 +259,12 @@ impl Shared {
         let due = Instant::now() + self.allowed;
         let mut state = self.lock();
         if let Some(failure) = &state.ended {
-            return Err(failure.clone());
+            return Err(Failure { unsent: true, ..failure.clone() });
         }
+        let begins = state.added;
         let idle = state.queue.is_empty() && state.out.is_empty() && !state.writing;
         commands.iter().for_each(|command| state.add(command));
-        state.queue.push_back(Waiting { due, answer });
+        state.queue.push_back(Waiting { due, begins, answer });
         let State { direct, out, .. } = &mut *state;
         if let (true, Some(direct)) = (idle, direct) {
             match out.write_with(|pieces| direct.try_write(pieces)) {
@@ -266,46 +289,50 @@ impl Shared {
 
     /// Ends the connection, and tells everybody why.
     pub(super) fn end(&self, failure: &Failure) {
-        let (queue, waker) = {
+        let (queue, taken, waker) = {
             let mut state = self.lock();
+            let taken = state.taken();
             if state.ended.is_none() {
                 state.ended = Some(failure.clone());
             }
             state.out = Outgoing::default();
             state.lengths = None;
             state.direct = None;
-            (std::mem::take(&mut state.queue), state.driver.take())
+            (std::mem::take(&mut state.queue), taken, state.driver.take())
         };
         waker.into_iter().for_each(Waker::wake);
-        queue.into_iter().for_each(|waiting| waiting.answer.fail(failure));
+        for waiting in queue {
+            let unsent = waiting.begins >= taken;
+            waiting.answer.fail(&Failure { unsent, ..failure.clone() });
+        }
     }
 }
 
 impl Answer {
-    /// Takes the next reply, and answers itself if it waits for more.
-    pub(super) fn take(self, reply: Reply) -> Option<Self> {
+    /// Takes the next reply. Whether it waits for more; if not, it is answered.
+    pub(super) fn take(&mut self, reply: Reply) -> bool {
         match self {
             Self::One(to) => {
-                let _ = to.send(Ok(reply));
-                None
+                to.take().map(|to| to.send(Ok(reply)));
+                false
             }
-            Self::Many { left, mut replies, to } => {
-                if !to.is_closed() {
+            Self::Many { left, replies, to } => {
+                if to.as_ref().is_some_and(|to| !to.is_closed()) {
                     replies.push(reply);
                 }
-                if left > 1 {
-                    return Some(Self::Many { left: left - 1, replies, to });
+                *left -= 1;
+                if *left == 0 {
+                    to.take().map(|to| to.send(Ok(std::mem::take(replies))));
                 }
-                let _ = to.send(Ok(replies));
-                None
+                *left > 0
             }
         }
     }
 
     pub(super) fn fail(self, failure: &Failure) {
         match self {
-            Self::One(to) => drop(to.send(Err(failure.clone()))),
-            Self::Many { to, .. } => drop(to.send(Err(failure.clone()))),
+            Self::One(to) => drop(to.map(|to| to.send(Err(failure.clone())))),
+            Self::Many { to, .. } => drop(to.map(|to| to.send(Err(failure.clone())))),
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
 use super::connection::{Failure, Shared, Waiting};
-use super::{Malformed, Outgoing, Parser};
+use super::{Malformed, Opaque, Outgoing, Parser};
 use crate::error::{garbled, unanswered};
 use crate::socket::Socket;
 
@@ -22,6 +22,8 @@ pub(super) struct Driver {
     socket: Socket,
     parser: Parser,
     input: BytesMut,
+    /// The number of the next answer.
+    next: Opaque,
     /// Who waits for more replies than have come.
     current: Option<Waiting>,
     clock: Pin<Box<Sleep>>,
@@ -50,6 +52,7 @@ impl Driver {
             socket,
             parser: Parser::new(limit),
             input: BytesMut::with_capacity(BUFFER),
+            next: Opaque::default(),
             current: None,
             clock: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
             yielded: false,
@@ -150,16 +153,20 @@ impl Driver {
             Poll::Ready(Ok(_)) => {}
         }
         loop {
-            match self.parser.next(&mut self.input) {
+            match self.parser.next(&mut self.input, self.current.is_some()) {
                 Ok(Some(reply)) => {
                     self.flight = self.flight.saturating_sub(1);
-                    let waiting = match self.current.take() {
+                    if !reply.answers(self.next.take()) {
+                        let what = format!("{:?} in answer to another question", reply.status);
+                        return Err(Failure::new(garbled(&self.shared.server, what)));
+                    }
+                    let waiting = match &mut self.current {
                         Some(waiting) => waiting,
-                        None => self.next_waiting()?,
+                        none => none.insert(next_waiting(&self.shared)?),
                     };
-                    let due = waiting.due;
-                    let rest = waiting.answer.take(reply);
-                    self.current = rest.map(|answer| Waiting { due, answer });
+                    if !waiting.answer.take(reply) {
+                        self.current = None;
+                    }
                 }
                 Ok(None) => return Ok(Step::On),
                 Err(Malformed(what)) => {
@@ -167,12 +174,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    fn next_waiting(&self) -> Result<Waiting, Failure> {
-        self.shared.lock().queue.pop_front().ok_or_else(|| {
-            Failure::new(garbled(&self.shared.server, "it answers what nobody asked"))
-        })
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> Result<Step, Failure> {
@@ -196,6 +197,11 @@ impl Driver {
             _ => Step::Wait,
         })
     }
+}
+
+fn next_waiting(shared: &Shared) -> Result<Waiting, Failure> {
+    let waiting = shared.lock().queue.pop_front();
+    waiting.ok_or_else(|| Failure::new(garbled(&shared.server, "it answers what nobody asked")))
 }
 
 impl Future for Driver {

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Command, Malformed, Mode, Outgoing, Parser, Reply};
+use super::{Command, Malformed, Mode, Opaque, Outgoing, Parser, Reply};
 use crate::value::Stored;
 
 /// The longest value that the model's server has.
@@ -30,7 +30,7 @@ fn read(bytes: &[u8], size: usize) -> (Result<Vec<Reply>, Malformed>, usize) {
         input.extend_from_slice(piece);
         assert!(parser.missing(&input) <= LIMIT + 2, "it waits for more than the longest value");
         loop {
-            match parser.next(&mut input) {
+            match parser.next(&mut input, replies.len() % 2 == 1) {
                 Ok(Some(reply)) => replies.push(reply),
                 Ok(None) => break,
                 Err(malformed) => return (Err(malformed), input.len()),
@@ -53,7 +53,7 @@ pub(crate) struct Step {
 /// Each command is one line, and a value if it has one, whatever the value holds; and what is written in
 /// pieces is what was asked for, in its order.
 pub(crate) fn check_requests(steps: &[Step], piece: usize) {
-    let mut out = Outgoing::default();
+    let (mut out, mut next) = (Outgoing::default(), Opaque::default());
     let mut expected = Vec::new();
     for step in steps {
         // Names are text before they come here.
@@ -69,7 +69,7 @@ pub(crate) fn check_requests(steps: &[Step], piece: usize) {
             1 => Mode::Add,
             _ => Mode::Cas(cas),
         };
-        let command = match step.what % 9 {
+        let command = match step.what % 10 {
             0 => Command::Get { name },
             1 => Command::Look { name },
             2 => Command::Lease { name, seconds: ttl },
@@ -77,10 +77,11 @@ pub(crate) fn check_requests(steps: &[Step], piece: usize) {
             4 => Command::Touch { name, ttl },
             5 => Command::Set { name, value: &value, ttl, mode },
             6 => Command::Delete { name, cas: (cas % 2 == 0).then_some(cas) },
-            7 => Command::MarkStale { name, ttl, cas: (cas % 2 == 0).then_some(cas) },
+            7 => Command::MarkStale { name, ttl, cas },
+            8 => Command::Which { name },
             _ => Command::Describe { name },
         };
-        command.encode(&mut out);
+        command.encode(next.take(), &mut out);
         let is_set = matches!(command, Command::Set { .. });
         expected.push((name.to_vec(), is_set.then(|| step.value.clone())));
     }

@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::Opaque;
+
 /// One reply.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Reply {
@@ -47,6 +49,23 @@ pub(crate) struct Marks {
     pub(crate) taken: bool,
     /// `X`: marked stale.
     pub(crate) stale: bool,
+    /// `O`: which command it answers.
+    pub(crate) opaque: Option<Opaque>,
+}
+
+impl Reply {
+    /// Whether it can be the answer to the command with this number.
+    ///
+    /// What is known of an item and a failure carry none; that there is no item, not on all servers: it
+    /// is nobody's value.
+    pub(crate) fn answers(&self, opaque: Opaque) -> bool {
+        match (self.marks.opaque, self.status) {
+            (None, status) => {
+                matches!(status, Status::Missing | Status::Described | Status::Failed)
+            }
+            (Some(said), _) => said == opaque,
+        }
+    }
 }
 
 /// The server does not speak the protocol, or complains of a command that it should understand.
@@ -60,14 +79,20 @@ pub(crate) struct Parser {
     limit: usize,
     /// An item of which the line has been read, and the length of its value.
     begun: Option<(Marks, usize)>,
+    /// Where small values that are asked for together are kept together.
+    block: BytesMut,
 }
+
+/// How long a block is, of which no value has more than an eighth: so much memory a small value may
+/// keep that was asked for with others.
+const BLOCK: usize = 4 * 1024;
 
 /// The longest line to expect: an error with a text.
 const LINE: usize = 2_048;
 
 impl Parser {
-    pub(crate) const fn new(limit: usize) -> Self {
-        Self { limit, begun: None }
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, begun: None, block: BytesMut::new() }
     }
 
     /// How many bytes have to arrive at least before there is another reply.
@@ -75,10 +100,15 @@ impl Parser {
         self.begun.map_or(1, |(_, length)| (length + 2).saturating_sub(input.len()).max(1))
     }
 
-    /// The next reply, or `None` if it has not arrived in full.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Reply>, Malformed> {
+    /// The next reply, or `None` if it has not arrived in full. `many` if it is one of several to the same
+    /// caller.
+    pub(crate) fn next(
+        &mut self,
+        input: &mut BytesMut,
+        many: bool,
+    ) -> Result<Option<Reply>, Malformed> {
         if let Some((marks, length)) = self.begun {
-            return self.value(input, marks, length);
+            return self.value(input, marks, length, many);
         }
         let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(LINE)]) else {
             return match input.len() >= LINE {
@@ -93,6 +123,7 @@ impl Parser {
             Some(at) => (&line[..at], &line[at + 1..]),
             None => (line, &[][..]),
         };
+        let marks = |rest| marked(rest).ok_or_else(|| malformed("odd marks", line));
         let (status, marks, value) = match word {
             b"VA" => {
                 let (length, rest) = match memchr::memchr(b' ', rest) {
@@ -107,19 +138,16 @@ impl Parser {
                         format!("a value of {length} bytes, more than the {} it keeps", self.limit);
                     return Err(malformed(&what, line));
                 }
-                let marks = marked(rest).ok_or_else(|| malformed("odd marks", line))?;
+                let marks = marks(rest)?;
                 input.advance(end + 1);
                 self.begun = Some((marks, length));
-                return self.value(input, marks, length);
+                return self.value(input, marks, length, many);
             }
-            b"HD" => {
-                let marks = marked(rest).ok_or_else(|| malformed("odd marks", line))?;
-                (Status::Done, marks, Bytes::new())
-            }
-            b"EN" => (Status::Missing, Marks::default(), Bytes::new()),
-            b"NF" => (Status::NotFound, Marks::default(), Bytes::new()),
-            b"NS" => (Status::NotStored, Marks::default(), Bytes::new()),
-            b"EX" => (Status::Exists, Marks::default(), Bytes::new()),
+            b"HD" => (Status::Done, marks(rest)?, Bytes::new()),
+            b"EN" => (Status::Missing, marks(rest)?, Bytes::new()),
+            b"NF" => (Status::NotFound, marks(rest)?, Bytes::new()),
+            b"NS" => (Status::NotStored, marks(rest)?, Bytes::new()),
+            b"EX" => (Status::Exists, marks(rest)?, Bytes::new()),
             b"ME" => (Status::Described, Marks::default(), Bytes::copy_from_slice(rest)),
             b"SERVER_ERROR" => (Status::Failed, Marks::default(), Bytes::copy_from_slice(rest)),
             _ => return Err(malformed("an unknown reply", line)),
@@ -133,6 +161,7 @@ impl Parser {
         input: &mut BytesMut,
         marks: Marks,
         length: usize,
+        many: bool,
     ) -> Result<Option<Reply>, Malformed> {
         if input.len() < length + 2 {
             return Ok(None);
@@ -147,7 +176,10 @@ impl Parser {
         let value = match length >= input.capacity() / 2 {
             true => input.split_to(length).freeze(),
             false => {
-                let value = Bytes::copy_from_slice(&input[..length]);
+                let value = match many && length <= BLOCK / 8 {
+                    true => self.in_block(&input[..length]),
+                    false => Bytes::copy_from_slice(&input[..length]),
+                };
                 input.advance(length);
                 value
             }
@@ -155,6 +187,16 @@ impl Parser {
         input.advance(2);
         self.begun = None;
         Ok(Some(Reply { status: Status::Value, marks, value }))
+    }
+}
+
+impl Parser {
+    fn in_block(&mut self, value: &[u8]) -> Bytes {
+        if self.block.capacity() < value.len() {
+            self.block = BytesMut::with_capacity(BLOCK);
+        }
+        self.block.extend_from_slice(value);
+        self.block.split().freeze()
     }
 }
 
@@ -170,6 +212,7 @@ fn marked(rest: &[u8]) -> Option<Marks> {
             Some((b'W', [])) => marks.won = true,
             Some((b'Z', [])) => marks.taken = true,
             Some((b'X', [])) => marks.stale = true,
+            Some((b'O', number)) => marks.opaque = Some(Opaque::read(number)?),
             _ => {}
         }
     }
@@ -206,7 +249,7 @@ mod tests {
             (Parser::new(1 << 20), BytesMut::new(), Vec::new());
         for piece in bytes.chunks(size) {
             input.extend_from_slice(piece);
-            while let Some(reply) = parser.next(&mut input)? {
+            while let Some(reply) = parser.next(&mut input, false)? {
                 replies.push(reply);
             }
         }
@@ -234,7 +277,14 @@ mod tests {
                 item(b"", Marks { ttl: Some(30), taken: true, ..marks }),
                 item(
                     b"val",
-                    Marks { cas: 8, ttl: Some(29), flags: 7, taken: true, stale: true, won: false }
+                    Marks {
+                        cas: 8,
+                        ttl: Some(29),
+                        flags: 7,
+                        taken: true,
+                        stale: true,
+                        ..Marks::default()
+                    }
                 ),
                 plain(Status::Missing),
                 Reply { marks: Marks { cas: 2, ..marks }, ..plain(Status::Done) },
@@ -252,6 +302,33 @@ mod tests {
     }
 
     #[test]
+    fn answers_are_told_from_those_to_other_questions() {
+        let mut next = Opaque::default();
+        let (first, second) = (next.take(), next.take());
+        for (bytes, to_first) in [
+            (&b"VA 1 f0 O00\r\nv\r\n"[..], true),
+            (b"VA 1 f0 O01\r\nv\r\n", false),
+            (b"VA 1 f0\r\nv\r\n", false),
+            (b"HD c2 O00\r\n", true),
+            (b"HD c2\r\n", false),
+            (b"EX c0 O01\r\n", false),
+            (b"NF c0 O00\r\n", true),
+            (b"NS\r\n", false),
+            (b"EN O00\r\n", true),
+            (b"EN O01\r\n", false),
+            (b"EN\r\n", true),
+            (b"ME k exp=1\r\n", true),
+            (b"SERVER_ERROR out of memory\r\n", true),
+        ] {
+            let reply = all(bytes).unwrap().remove(0);
+            assert_eq!(reply.answers(first), to_first, "{reply:?}");
+            if reply.marks.opaque.is_some() {
+                assert_eq!(reply.answers(second), !to_first, "{reply:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_reply_is_told() {
         for (bytes, what) in [
             (&b"hello\r\n"[..], "unknown"),
@@ -264,6 +341,8 @@ mod tests {
             (b"VA 99999999999999 c1\r\n", "more than"),
             (b"VA 18446744073709551615\r\n", "more than"),
             (b"VA 3 cX\r\nabc\r\n", "marks"),
+            (b"VA 3 O\r\nabc\r\n", "marks"),
+            (b"HD O0~\r\n", "marks"),
             (b"VA 3 c1\r\nabcd\r\n", "longer"),
             (&[b'x'; 5_000], "without an end"),
         ] {
@@ -277,8 +356,25 @@ mod tests {
         let mut input = BytesMut::with_capacity(64 * 1024);
         input.extend_from_slice(b"VA 5\r\nhello\r\n");
         let buffer = input.as_ptr() as usize..input.as_ptr() as usize + 64 * 1024;
-        let reply = Parser::new(100).next(&mut input).unwrap().unwrap();
+        let reply = Parser::new(100).next(&mut input, false).unwrap().unwrap();
         assert!(!buffer.contains(&(reply.value.as_ptr() as usize)));
+    }
+
+    #[test]
+    fn small_values_of_one_caller_share_their_memory_and_no_more() {
+        let bytes = b"VA 100\r\n".iter().chain(&[b'v'; 100]).chain(b"\r\n");
+        let mut input: BytesMut = bytes.copied().cycle().take(110 * 100).collect();
+        input.reserve(64 * 1024);
+        let mut parser = Parser::new(1_000);
+        let values: Vec<Bytes> =
+            std::iter::from_fn(|| parser.next(&mut input, true).unwrap().map(|reply| reply.value))
+                .collect();
+        assert_eq!(values.len(), 100);
+        assert!(values.iter().all(|value| value[..] == [b'v'; 100]));
+        let next_to =
+            |pair: &&[Bytes]| pair[0].as_ptr() as usize + 100 == pair[1].as_ptr() as usize;
+        let next = values.windows(2).filter(next_to).count();
+        assert!((90..100).contains(&next), "{next}");
     }
 
     proptest! {

@@ -1,10 +1,11 @@
 //! Commands as bytes.
 
 use std::collections::VecDeque;
-use std::io::{IoSlice, Write};
+use std::io::IoSlice;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
+use super::Opaque;
 use crate::value::Stored;
 
 /// One command. A name is one that [`is_name`](crate::key::is_name): nothing is checked here.
@@ -16,6 +17,8 @@ pub(crate) enum Command<'a> {
     Look { name: &'a [u8] },
     /// `mg k v c t f N`: what is there, or the turn to create it, for some seconds.
     Lease { name: &'a [u8], seconds: u32 },
+    /// `mg k c t`: which item is there.
+    Which { name: &'a [u8] },
     /// `mg k c t N`: the turn alone, without what is there.
     Win { name: &'a [u8], seconds: u32 },
     /// `mg k c t T`: lets what is there live so many seconds from now.
@@ -24,8 +27,8 @@ pub(crate) enum Command<'a> {
     Set { name: &'a [u8], value: &'a Stored, ttl: u32, mode: Mode },
     /// `md k`, of this `cas` only if there is one.
     Delete { name: &'a [u8], cas: Option<u64> },
-    /// `md k I T`: keeps it so many seconds, marked stale, and gives the next asker the win.
-    MarkStale { name: &'a [u8], ttl: u32, cas: Option<u64> },
+    /// `md k I T C`: keeps it so many seconds, marked stale, and gives the next asker the win.
+    MarkStale { name: &'a [u8], ttl: u32, cas: u64 },
     /// `me k`: what the server knows of it. It changes nothing, not even when it was last used.
     Describe { name: &'a [u8] },
 }
@@ -41,44 +44,83 @@ pub(crate) enum Mode {
 }
 
 impl Command<'_> {
-    pub(crate) fn encode(&self, out: &mut Outgoing) {
-        match *self {
-            Self::Get { name } => {
-                out.bytes(b"mg ");
-                out.bytes(name);
-                out.bytes(b" v f\r\n");
+    /// Whether it may be sent again that was perhaps carried out.
+    ///
+    /// - What only reads may be, and so may asking for a turn: the turn that the first asking took is
+    ///   nobody's, and ends like that of a holder who died.
+    /// - What is deleted twice was deleted and evicted, which becomes of any item at any time.
+    /// - An item of this `cas` is marked once.
+    /// - What is stored twice is not: over the one who stored something else in between.
+    /// - Nor is what answers whether it was this command that did it.
+    pub(crate) fn may_repeat(&self) -> bool {
+        match self {
+            Self::Get { .. } | Self::Look { .. } | Self::Which { .. } | Self::Describe { .. } => {
+                true
             }
-            Self::Look { name } => out.line(b"mg ", name, format_args!(" v c t f\r\n")),
+            Self::Lease { .. } | Self::Win { .. } | Self::MarkStale { .. } => true,
+            Self::Delete { cas, .. } => cas.is_none(),
+            Self::Touch { .. } | Self::Set { .. } => false,
+        }
+    }
+
+    /// Whether it is for an item of one life of the server: in another, the same `cas` is another item's.
+    pub(crate) fn compares(&self) -> bool {
+        match self {
+            Self::MarkStale { .. } => true,
+            Self::Delete { cas, .. } => cas.is_some(),
+            Self::Set { mode, .. } => matches!(mode, Mode::Cas(_)),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn encode(&self, opaque: Opaque, out: &mut Outgoing) {
+        match *self {
+            Self::Get { name } => out.words(&[b"mg ", name, b" v f"]),
+            Self::Look { name } => out.words(&[b"mg ", name, b" v c t f"]),
+            Self::Which { name } => out.words(&[b"mg ", name, b" c t"]),
             Self::Lease { name, seconds } => {
-                out.line(b"mg ", name, format_args!(" v c t f N{seconds}\r\n"));
+                out.words(&[b"mg ", name, b" v c t f N"]);
+                out.number(seconds);
             }
             Self::Win { name, seconds } => {
-                out.line(b"mg ", name, format_args!(" c t N{seconds}\r\n"));
+                out.words(&[b"mg ", name, b" c t N"]);
+                out.number(seconds);
             }
-            Self::Touch { name, ttl } => out.line(b"mg ", name, format_args!(" c t T{ttl}\r\n")),
+            Self::Touch { name, ttl } => {
+                out.words(&[b"mg ", name, b" c t T"]);
+                out.number(ttl);
+            }
             Self::Set { name, value, ttl, mode } => {
-                let (length, flags) = (value.len(), value.flags);
-                let start = format_args!(" {length} c T{ttl} F{flags}");
+                out.words(&[b"ms ", name, b" "]);
+                out.number(value.len() as u64);
+                out.bytes(b" c T");
+                out.number(ttl);
+                out.bytes(b" F");
+                out.number(value.flags);
                 match mode {
-                    Mode::Always => out.line(b"ms ", name, format_args!("{start}\r\n")),
-                    Mode::Add => out.line(b"ms ", name, format_args!("{start} ME\r\n")),
-                    Mode::Cas(cas) => out.line(b"ms ", name, format_args!("{start} C{cas}\r\n")),
+                    Mode::Always => {}
+                    Mode::Add => out.bytes(b" ME"),
+                    Mode::Cas(cas) => out.compare(cas),
                 }
-                out.bytes(&value.head);
-                out.shared(&value.body);
-                out.bytes(b"\r\n");
             }
-            Self::Delete { name, cas: None } => out.line(b"md ", name, format_args!("\r\n")),
-            Self::Delete { name, cas: Some(cas) } => {
-                out.line(b"md ", name, format_args!(" C{cas}\r\n"));
+            Self::Delete { name, cas } => {
+                out.words(&[b"md ", name]);
+                cas.into_iter().for_each(|cas| out.compare(cas));
             }
-            Self::MarkStale { name, ttl, cas: None } => {
-                out.line(b"md ", name, format_args!(" I T{ttl}\r\n"));
+            Self::MarkStale { name, ttl, cas } => {
+                out.words(&[b"md ", name, b" I T"]);
+                out.number(ttl);
+                out.compare(cas);
             }
-            Self::MarkStale { name, ttl, cas: Some(cas) } => {
-                out.line(b"md ", name, format_args!(" I T{ttl} C{cas}\r\n"));
-            }
-            Self::Describe { name } => out.line(b"me ", name, format_args!("\r\n")),
+            // Its answer carries nothing but what is known of the item.
+            Self::Describe { name } => return out.words(&[b"me ", name, b"\r\n"]),
+        }
+        let [high, low] = opaque.as_bytes();
+        out.bytes(&[b' ', b'O', high, low, b'\r', b'\n']);
+        if let Self::Set { value, .. } = self {
+            out.bytes(&value.head);
+            out.shared(&value.body);
+            out.bytes(b"\r\n");
         }
     }
 }
@@ -97,11 +139,25 @@ const LARGE: usize = 16 * 1024;
 const PIECES: usize = 16;
 
 impl Outgoing {
-    fn line(&mut self, verb: &[u8], name: &[u8], rest: std::fmt::Arguments<'_>) {
-        self.bytes(verb);
-        self.bytes(name);
-        // Memory takes whatever is written to it.
-        let _ = (&mut self.tail).writer().write_fmt(rest);
+    fn words(&mut self, words: &[&[u8]]) {
+        words.iter().for_each(|word| self.bytes(word));
+    }
+
+    fn number(&mut self, number: impl Into<u64>) {
+        let (mut digits, mut at, mut rest) = ([0; 20], 20, number.into());
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10).to_le_bytes()[0];
+            rest /= 10;
+            if rest == 0 {
+                return self.bytes(&digits[at..]);
+            }
+        }
+    }
+
+    fn compare(&mut self, cas: u64) {
+        self.bytes(b" C");
+        self.number(cas);
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
@@ -189,7 +245,8 @@ mod tests {
 
     fn written(commands: &[Command<'_>]) -> String {
         let mut out = Outgoing::default();
-        commands.iter().for_each(|command| command.encode(&mut out));
+        let mut next = Opaque::default();
+        commands.iter().for_each(|command| command.encode(next.take(), &mut out));
         String::from_utf8(drained(out, 7)).unwrap()
     }
 
@@ -213,27 +270,28 @@ mod tests {
         let value = Stored { flags: 7, head: b"h".to_vec(), body: Bytes::from_static(b"ello") };
         let name = b"k";
         for (command, bytes) in [
-            (Command::Get { name }, "mg k v f\r\n"),
-            (Command::Look { name }, "mg k v c t f\r\n"),
-            (Command::Lease { name, seconds: 30 }, "mg k v c t f N30\r\n"),
-            (Command::Win { name, seconds: 2 }, "mg k c t N2\r\n"),
-            (Command::Touch { name, ttl: 9 }, "mg k c t T9\r\n"),
+            (Command::Get { name }, "mg k v f O00\r\n"),
+            (Command::Look { name }, "mg k v c t f O00\r\n"),
+            (Command::Lease { name, seconds: 30 }, "mg k v c t f N30 O00\r\n"),
+            (Command::Which { name }, "mg k c t O00\r\n"),
+            (Command::Win { name, seconds: 2 }, "mg k c t N2 O00\r\n"),
+            (Command::Touch { name, ttl: 9 }, "mg k c t T9 O00\r\n"),
             (
                 Command::Set { name, value: &value, ttl: 60, mode: Mode::Always },
-                "ms k 5 c T60 F7\r\nhello\r\n",
+                "ms k 5 c T60 F7 O00\r\nhello\r\n",
             ),
             (
                 Command::Set { name, value: &value, ttl: 0, mode: Mode::Cas(12) },
-                "ms k 5 c T0 F7 C12\r\nhello\r\n",
+                "ms k 5 c T0 F7 C12 O00\r\nhello\r\n",
             ),
             (
                 Command::Set { name, value: &value, ttl: 1, mode: Mode::Add },
-                "ms k 5 c T1 F7 ME\r\nhello\r\n",
+                "ms k 5 c T1 F7 ME O00\r\nhello\r\n",
             ),
-            (Command::Delete { name, cas: None }, "md k\r\n"),
-            (Command::Delete { name, cas: Some(3) }, "md k C3\r\n"),
-            (Command::MarkStale { name, ttl: 30, cas: None }, "md k I T30\r\n"),
-            (Command::MarkStale { name, ttl: 30, cas: Some(8) }, "md k I T30 C8\r\n"),
+            (Command::Delete { name, cas: None }, "md k O00\r\n"),
+            (Command::Delete { name, cas: Some(3) }, "md k C3 O00\r\n"),
+            (Command::Delete { name, cas: Some(u64::MAX) }, "md k C18446744073709551615 O00\r\n"),
+            (Command::MarkStale { name, ttl: 30, cas: 8 }, "md k I T30 C8 O00\r\n"),
             (Command::Describe { name }, "me k\r\n"),
         ] {
             assert_eq!(written(&[command]), bytes);
@@ -245,14 +303,15 @@ mod tests {
         let large = Bytes::from(vec![b'x'; LARGE]);
         let value = Stored { flags: 1, head: Vec::new(), body: large.clone() };
         let set = Command::Set { name: b"k", value: &value, ttl: 0, mode: Mode::Always };
-        let mut out = Outgoing::default();
-        Command::Get { name: b"a" }.encode(&mut out);
-        set.encode(&mut out);
-        Command::Get { name: b"b" }.encode(&mut out);
+        let (mut out, mut next) = (Outgoing::default(), Opaque::default());
+        Command::Get { name: b"a" }.encode(next.take(), &mut out);
+        set.encode(next.take(), &mut out);
+        Command::Get { name: b"b" }.encode(next.take(), &mut out);
         assert_eq!(out.sealed[1].as_ptr(), large.as_ptr());
 
         let expected =
-            [&b"mg a v f\r\nms k 16384 c T0 F1\r\n"[..], &large, b"\r\nmg b v f\r\n"].concat();
+            [&b"mg a v f O00\r\nms k 16384 c T0 F1 O01\r\n"[..], &large, b"\r\nmg b v f O02\r\n"]
+                .concat();
         assert_eq!(out.len(), expected.len());
         for at in [5, 10, 40, 10_000, expected.len() - 5, expected.len()] {
             let mut rest = out.clone();

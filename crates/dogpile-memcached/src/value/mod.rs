@@ -106,11 +106,19 @@ impl Packed {
     }
 }
 
-/// A value, or where its parts are.
+/// An entry, or where the parts of its value are.
 #[derive(Debug)]
 pub(crate) enum Unpacked {
     Entry(Entry<Bytes>),
-    Parts(Manifest),
+    Parts(Box<Parts>),
+}
+
+/// An entry whose value is in other items.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) manifest: Manifest,
+    stamps: Entry<()>,
+    compressed: u8,
 }
 
 impl Values {
@@ -213,16 +221,23 @@ impl Values {
         self.split.unwrap_or_default().max_size()
     }
 
-    pub(crate) fn unpack(&self, packed: &Packed) -> Result<Unpacked> {
-        match packed.flags.kind {
-            Kind::Split => Manifest::decode(&packed.rest, self.max_size()).map(Unpacked::Parts),
-            _ => self.whole(packed, packed.rest.clone()).map(Unpacked::Entry),
+    pub(crate) fn unpack(&self, packed: Packed) -> Result<Unpacked> {
+        let Packed { stamps, flags, rest } = packed;
+        let compressed = flags.compressed;
+        if flags.kind == Kind::Split {
+            let manifest = Manifest::decode(&rest, self.max_size())?;
+            return Ok(Unpacked::Parts(Box::new(Parts { manifest, stamps, compressed })));
         }
+        self.whole(stamps, compressed, rest).map(Unpacked::Entry)
     }
 
-    /// The entry whose value these bytes are.
-    pub(crate) fn whole(&self, packed: &Packed, value: Bytes) -> Result<Entry<Bytes>> {
-        let value = compress::decompress(packed.flags.compressed, value, self.max_size())?;
-        Ok(packed.stamps.map(|()| value))
+    /// The entry whose parts together are these bytes.
+    pub(crate) fn joined_parts(&self, parts: &Parts, value: Bytes) -> Result<Entry<Bytes>> {
+        self.whole(parts.stamps, parts.compressed, value)
+    }
+
+    fn whole(&self, stamps: Entry<()>, compressed: u8, value: Bytes) -> Result<Entry<Bytes>> {
+        let value = compress::decompress(compressed, value, self.max_size())?;
+        Ok(stamps.map(|()| value))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use dogpile_conformance::Subject;
-use dogpile_memcached::{Connect, Memcached};
+use dogpile_memcached::Memcached;
 
 use crate::subject;
 use crate::support::{Options, Server};
@@ -30,7 +30,7 @@ mod meta {
 
 #[cfg(feature = "classic")]
 mod classic {
-    use dogpile_memcached::Protocol;
+    use dogpile_memcached::{Connect, Protocol};
 
     use super::*;
 
@@ -61,6 +61,8 @@ mod on_a_socket {
 
 #[cfg(feature = "tls")]
 mod by_tls {
+    use dogpile_memcached::Connect;
+
     use super::*;
     use crate::support::server::TLS_CA;
 

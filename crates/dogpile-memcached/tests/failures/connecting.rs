@@ -8,7 +8,7 @@ use dogpile_core::{
 use dogpile_memcached::{Connect, Memcached};
 
 use crate::support::{Liar, Proxy, Server};
-use crate::{made, millis, put, quick, region};
+use crate::{millis, put, quick};
 
 /// Calls whose callers give up sooner than a connection is made: it is made all the same.
 #[tokio::test]
@@ -105,7 +105,8 @@ async fn an_old_server_that_is_down_is_left_alone_too() {
     );
     server.restart();
     tokio::time::sleep(millis(300)).await;
-    assert_eq!(region(&memcached).get_or_create("n", || made(1)).await.unwrap(), 1);
+    let cache = crate::region(&memcached);
+    assert_eq!(cache.get_or_create("n", || crate::made(1)).await.unwrap(), 1);
     assert!(!memcached.stats()[0].is_down);
 }
 

@@ -12,8 +12,12 @@ mod hostile;
 mod memory;
 mod network;
 mod python;
+mod repeated;
+mod shifted;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::time::Duration;
 

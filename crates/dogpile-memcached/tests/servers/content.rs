@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use dogpile_cache::ErrorKind;
 use dogpile_core::{Backend, Clock, Entry, Key, SetOptions, SystemClock};
-use dogpile_memcached::{Connect, KeyNames, Memcached};
+use dogpile_memcached::{KeyNames, Memcached};
 
 use crate::support::Server;
 use crate::{made, open, put, region, value};
@@ -77,7 +77,8 @@ async fn keys_are_any_bytes() {
 #[tokio::test]
 async fn keys_are_any_bytes_by_the_classic_protocol_too() {
     let server = Server::start();
-    let options = Connect::new().with_protocol(dogpile_memcached::Protocol::Classic);
+    let options =
+        dogpile_memcached::Connect::new().with_protocol(dogpile_memcached::Protocol::Classic);
     let memcached = Memcached::connect_with(&server.url(), options).await.unwrap();
     each_has_its_own(&memcached, &server).await;
 }

@@ -59,7 +59,19 @@ async fn the_backend_takes_as_few_as_promised() {
     let (leased, yes) = trips(&proxy, memcached.is_leased(key)).await;
     assert_eq!((leased, yes.unwrap()), (1, true));
     let (release, held) = trips(&proxy, memcached.release(key, lease)).await;
-    assert_eq!((release, held.unwrap()), (1, Held::Kept));
+    assert_eq!((release, held.unwrap()), (2, Held::Kept), "the stale value is stored once more");
+    let Answer::Create { lease, .. } = memcached.get_or_lease(&stale).await.unwrap() else {
+        panic!("it was given up")
+    };
+    let (extend, held) = trips(&proxy, memcached.extend(key, lease, millis(5_000))).await;
+    assert_eq!((extend, held.unwrap()), (2, Held::Kept), "a heartbeat looks before it touches");
+    let missing = Key::name("missing");
+    let ask = Ask::new(missing, Policy::new().at(SystemClock.now()), millis(5_000));
+    let Answer::Create { lease, .. } = memcached.get_or_lease(&ask).await.unwrap() else {
+        panic!("nothing is there")
+    };
+    let (release, held) = trips(&proxy, memcached.release(missing, lease)).await;
+    assert_eq!((release, held.unwrap()), (1, Held::Kept), "the turn on a missing one");
 
     // A creation that takes so long that its turn has to be extended.
     let long = Key::name("long");

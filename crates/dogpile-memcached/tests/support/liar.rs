@@ -14,7 +14,7 @@ pub struct Liar {
     shared: Arc<Shared>,
 }
 
-/// What is answered instead of what the server would say. The server is not asked.
+/// What is answered instead of what the server would say. Only by the last the server is asked.
 #[derive(Clone, Debug, Default)]
 pub enum Lie {
     /// The truth.
@@ -26,6 +26,33 @@ pub enum Lie {
     Hang(Vec<u8>),
     /// What the server says, after these bytes.
     Before(Vec<u8>),
+    /// What becomes of the answer to the next question that begins like this.
+    Once(&'static str, Twist),
+}
+
+type Told = (Vec<u8>, Then);
+
+/// Makes something else of what a server answers.
+#[derive(Clone)]
+pub struct Twist(Arc<dyn Fn(Vec<u8>) -> Told + Send + Sync>);
+
+impl Twist {
+    pub fn new(twist: impl Fn(Vec<u8>) -> Told + Send + Sync + 'static) -> Self {
+        Self(Arc::new(twist))
+    }
+}
+
+impl std::fmt::Debug for Twist {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a twist")
+    }
+}
+
+/// How it goes on with a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Then {
+    Open,
+    Closed,
 }
 
 struct Shared {
@@ -120,10 +147,39 @@ impl Drop for Liar {
 }
 
 impl Shared {
+    fn lie_to(&self, question: &[u8]) -> Lie {
+        let mut lie = self.lie.lock().unwrap();
+        match &*lie {
+            Lie::Once(begins, _) if question.starts_with(begins.as_bytes()) => {
+                std::mem::take(&mut *lie)
+            }
+            Lie::Once(..) => Lie::No,
+            lie => lie.clone(),
+        }
+    }
+
+    /// What the server says to a question that is asked by another connection.
+    fn answer_to(&self, question: &[u8]) -> Vec<u8> {
+        const END: &[u8] = b"MN\r\n";
+        let mut server = Stream::connect(&self.place).unwrap();
+        server.write_all(&[question, b"mn\r\n"].concat()).unwrap();
+        let (mut answer, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        while !answer.ends_with(END) {
+            let length = server.read(&mut buffer).unwrap();
+            assert_ne!(length, 0, "the server is gone");
+            answer.extend_from_slice(&buffer[..length]);
+        }
+        answer.truncate(answer.len() - END.len());
+        answer
+    }
+
     fn serve(&self, mut client: Stream) {
         let Ok(mut server) = Stream::connect(&self.place) else { return };
         let (Ok(mut back), Ok(mut from)) = (client.try_clone(), server.try_clone()) else { return };
         let said = self.said;
+        // What is told ends the connection, and not that the server has gone meanwhile.
+        let telling = Arc::new(AtomicBool::new(false));
+        let tells = Arc::clone(&telling);
         let answers = thread::spawn(move || {
             let mut buffer = vec![0; 64 << 10];
             while let Ok(length @ 1..) = from.read(&mut buffer) {
@@ -134,7 +190,9 @@ impl Shared {
                     break;
                 }
             }
-            back.shut_down();
+            if !tells.load(Ordering::SeqCst) {
+                back.shut_down();
+            }
         });
         let mut buffer = vec![0; 64 << 10];
         let mut silent = false;
@@ -142,7 +200,7 @@ impl Shared {
             for (from, to) in self.asked {
                 replace(&mut buffer[..length], from.as_bytes(), to.as_bytes());
             }
-            let lie = self.lie.lock().unwrap().clone();
+            let lie = self.lie_to(&buffer[..length]);
             let truth = match lie {
                 _ if silent => continue,
                 Lie::No => true,
@@ -155,6 +213,15 @@ impl Shared {
                 Lie::Hang(bytes) => {
                     let _ = client.write_all(&bytes);
                     break;
+                }
+                Lie::Once(_, Twist(twist)) => {
+                    telling.store(true, Ordering::SeqCst);
+                    let (told, then) = twist(self.answer_to(&buffer[..length]));
+                    let _ = client.write_all(&told);
+                    if then == Then::Closed {
+                        break;
+                    }
+                    false
                 }
             };
             if truth && server.write_all(&buffer[..length]).is_err() {

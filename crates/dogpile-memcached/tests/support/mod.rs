@@ -20,7 +20,7 @@ pub mod resp;
 pub mod server;
 pub mod wire;
 
-pub use self::liar::{Liar, Lie};
+pub use self::liar::{Liar, Lie, Then, Twist};
 pub use self::process::{Folder, wait_until};
 pub use self::programs::{example, python};
 pub use self::proxy::Proxy;
