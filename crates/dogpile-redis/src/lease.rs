@@ -317,18 +317,18 @@ impl Redis {
             let gone = seen.map(|bytes| Seen { bytes, stale: None });
             return Ok(Looked::Other(gone.unwrap_or_else(Seen::nothing)));
         };
-        let age = match envelope.stamps(&stored, ask.freshness.now()) {
-            Err(error) if error.kind() == ErrorKind::Corrupt => Age::Dead,
-            stamps => ask.freshness.age(&stamps?),
+        let opened = match envelope.open(&stored, ask.freshness.now()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => None,
+            opened => Some(opened?),
         };
-        if age == Age::Fresh {
-            return envelope.decode(stored, ask.freshness.now()).map(Looked::Fresh);
-        }
+        let age = opened.as_ref().map_or(Age::Dead, |it| ask.freshness.age(&it.stamps));
+        let opened = match (age, opened) {
+            (Age::Fresh, Some(opened)) => return Ok(Looked::Fresh(opened.entry(stored))),
+            (Age::Stale, opened) => opened,
+            (Age::Fresh | Age::Dead, _) => None,
+        };
         let bytes = seen.unwrap_or_else(|| [b"+", envelope.head(&stored)].concat());
-        let stale = match age {
-            Age::Stale => Some(envelope.decode(stored, ask.freshness.now())?),
-            Age::Fresh | Age::Dead => None,
-        };
+        let stale = opened.map(|opened| opened.entry(stored));
         Ok(Looked::Other(Seen { bytes, stale }))
     }
 

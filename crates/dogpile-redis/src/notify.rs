@@ -194,7 +194,7 @@ mod tests {
     use redis::{Cmd, Pipeline, Value};
 
     use super::*;
-    use crate::link::{Carrier, Hearing, Link, Messages, Resend};
+    use crate::link::{Hearing, Line, Link, Messages, Resend};
 
     /// A link that hears whatever it is asked to, until its server is gone.
     #[derive(Debug, Default)]
@@ -208,7 +208,7 @@ mod tests {
             0
         }
 
-        fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+        fn gathers(&self) -> Option<&Arc<Line>> {
             None
         }
 

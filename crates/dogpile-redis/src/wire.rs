@@ -121,7 +121,7 @@ impl Wire {
 
     async fn send(&self, command: Cmd, resend: Resend) -> Result<Value> {
         match self.link.gathers().filter(|_| resend == Resend::May) {
-            Some(carrier) => send_gathered(carrier, command).await,
+            Some(line) => send_gathered(line, command).await,
             None => self.link.send(command, resend).await,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::keys::shuffled;
+
 /// One thing to measure: each call is one round, and answers how many operations it made.
 pub(crate) struct Contestant<'a> {
     name: &'static str,
@@ -37,8 +39,9 @@ impl Measured {
     }
 }
 
-/// Lets the contestants take turns, `rounds` times, after one round each that does not count. Every
-/// other turn goes backwards, so that nobody always comes after the same one.
+/// Lets the contestants take turns, `rounds` times, after one round each that does not count. Each
+/// time in another order, so that nobody comes after the same one, or after himself, more often than
+/// the others: what he left in the caches of the processor and of a server is his advantage.
 pub(crate) fn take_turns(rounds: usize, contestants: Vec<Contestant<'_>>) -> Vec<Measured> {
     let mut contestants = contestants;
     let mut measured: Vec<Measured> = contestants
@@ -49,8 +52,7 @@ pub(crate) fn take_turns(rounds: usize, contestants: Vec<Contestant<'_>>) -> Vec
         (contestant.round)();
     }
     for round in 0..rounds {
-        for turn in 0..contestants.len() {
-            let at = if round % 2 == 0 { turn } else { contestants.len() - 1 - turn };
+        for at in shuffled(contestants.len(), round as u64) {
             let began = Instant::now();
             let operations = (contestants[at].round)();
             measured[at].nanos.push(began.elapsed().as_nanos() as f64 / operations as f64);

@@ -141,21 +141,19 @@ impl Envelope {
     /// # Errors
     /// [`ErrorKind::Corrupt`] for bytes that are none of this envelope's, and what a custom function
     /// fails with.
-    pub fn decode(&self, mut stored: Bytes, now: Timestamp) -> Result<Entry<Bytes>> {
-        if let Form::Custom { decode, .. } = &self.form {
-            return decode(&stored);
-        }
-        let (stamps, begins) = self.read(&stored, now)?;
-        stored.advance(begins);
-        Ok(stamps.map(|()| stored))
+    pub fn decode(&self, stored: Bytes, now: Timestamp) -> Result<Entry<Bytes>> {
+        Ok(self.open(&stored, now)?.entry(stored))
     }
 
-    /// The stamps of what was stored, read at `now`.
-    pub(crate) fn stamps(&self, stored: &Bytes, now: Timestamp) -> Result<Entry<()>> {
-        match &self.form {
-            Form::Custom { decode, .. } => Ok(decode(stored)?.map(|_| ())),
-            _ => Ok(self.read(stored, now)?.0),
+    /// What was stored, read at `now` and as far as its stamps.
+    pub(crate) fn open(&self, stored: &Bytes, now: Timestamp) -> Result<Opened> {
+        if let Form::Custom { decode, .. } = &self.form {
+            let mut value = Bytes::new();
+            let stamps = decode(stored)?.map(|made| value = made);
+            return Ok(Opened { stamps, value: Found::Made(value) });
         }
+        let (stamps, begins) = self.read(stored, now)?;
+        Ok(Opened { stamps, value: Found::From(begins) })
     }
 
     /// The stamps, and where the value begins.
@@ -190,6 +188,32 @@ impl Envelope {
     /// Whether an entry's own expiry is in the stored form, so that it may be served stale after it.
     pub(crate) const fn has_expires(&self) -> bool {
         !matches!(self.form, Form::Compact | Form::Raw)
+    }
+}
+
+/// What was stored, of which the stamps have been read.
+pub(crate) struct Opened {
+    pub(crate) stamps: Entry<()>,
+    value: Found,
+}
+
+enum Found {
+    /// It is what was stored, from here on.
+    From(usize),
+    Made(Bytes),
+}
+
+impl Opened {
+    /// The entry of what was stored.
+    pub(crate) fn entry(self, mut stored: Bytes) -> Entry<Bytes> {
+        let value = match self.value {
+            Found::From(begins) => {
+                stored.advance(begins);
+                stored
+            }
+            Found::Made(value) => value,
+        };
+        self.stamps.map(|()| value)
     }
 }
 

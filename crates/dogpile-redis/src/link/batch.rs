@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
+use dogpile_core::{Error, ErrorKind, Result};
 use redis::{Cmd, Pipeline, Value};
+use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
+
+use super::{Line, Resend};
 
 /// Gathers what is sent in one turn of the runtime, and sends it as one pipeline: a packet, a timer and
 /// a wake for many commands instead of for each.
@@ -14,47 +17,56 @@ use tokio::sync::oneshot;
 /// ready, and then sends all that has come. A lone command is sent at once.
 #[derive(Default)]
 pub(crate) struct Batch {
-    queue: Mutex<Queue>,
+    /// One for each runtime on which somebody gathers: a runtime that stands still holds up its own.
+    queues: Mutex<Vec<Queue>>,
     /// How many have been sent and not answered.
     under_way: AtomicUsize,
 }
 
-#[derive(Default)]
 struct Queue {
-    waiting: Vec<(Cmd, oneshot::Sender<Result<Value>>)>,
-    is_gathered: bool,
+    runtime: runtime::Id,
+    waiting: Vec<Waiting>,
 }
+
+type Waiting = (Cmd, oneshot::Sender<Result<Value>>);
 
 /// More than this go in several pipelines, so that the replies to the first do not wait for the last.
 const MOST: usize = 256;
 
-/// What a batch is sent through.
-pub(crate) trait Carrier: Send + Sync + 'static {
-    fn batch(&self) -> &Batch;
-    fn carry_one(&self, command: Cmd) -> BoxFuture<'_, Result<Value>>;
-    fn carry<'a>(&'a self, commands: &'a Pipeline) -> BoxFuture<'a, Result<Vec<Value>>>;
-}
-
 impl Batch {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Adds a command to those that are gathered on a runtime. Whether it is the first.
+    fn add(&self, runtime: runtime::Id, waiting: Waiting) -> bool {
+        let mut queues = self.queues();
+        if let Some(queue) = queues.iter_mut().find(|queue| queue.runtime == runtime) {
+            queue.waiting.push(waiting);
+            return false;
+        }
+        queues.push(Queue { runtime, waiting: vec![waiting] });
+        true
+    }
+
+    /// Takes what was gathered on a runtime.
+    fn take(&self, runtime: runtime::Id) -> Vec<Waiting> {
+        let mut queues = self.queues();
+        let at = queues.iter().position(|queue| queue.runtime == runtime);
+        at.map(|at| queues.swap_remove(at).waiting).unwrap_or_default()
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Vec<Queue>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Sends a command with all others that are sent now.
-pub(crate) async fn send(carrier: &Arc<dyn Carrier>, command: Cmd) -> Result<Value> {
-    let under_way = UnderWay(carrier.batch());
+pub(crate) async fn send(line: &Arc<Line>, command: Cmd) -> Result<Value> {
+    let under_way = UnderWay(&line.batch);
     if under_way.0.under_way.fetch_add(1, Relaxed) == 0 {
-        return carrier.carry_one(command).await;
+        return line.send(command, Resend::May).await;
     }
+    let runtime = Handle::current();
     let (sender, reply) = oneshot::channel();
-    let gathers = {
-        let mut queue = carrier.batch().queue();
-        queue.waiting.push((command, sender));
-        !std::mem::replace(&mut queue.is_gathered, true)
-    };
-    if gathers {
-        let gathering = Gathering(carrier);
+    if line.batch.add(runtime.id(), (command, sender)) {
+        let gathering = Gathering { line, runtime };
         tokio::task::yield_now().await;
         drop(gathering);
     }
@@ -73,26 +85,23 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Sends what was gathered when it is dropped, also if its caller gives up meanwhile.
-struct Gathering<'a>(&'a Arc<dyn Carrier>);
+struct Gathering<'a> {
+    line: &'a Arc<Line>,
+    runtime: Handle,
+}
 
 impl Drop for Gathering<'_> {
     fn drop(&mut self) {
-        let mut waiting = {
-            let mut queue = self.0.batch().queue();
-            queue.is_gathered = false;
-            std::mem::take(&mut queue.waiting)
-        };
-        // Without a runtime nobody waits either.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut waiting = self.line.batch.take(self.runtime.id());
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(MOST));
-            let carrier = Arc::clone(self.0);
-            runtime.spawn(carry(carrier, std::mem::replace(&mut waiting, rest)));
+            let line = Arc::clone(self.line);
+            self.runtime.spawn(carry(line, std::mem::replace(&mut waiting, rest)));
         }
     }
 }
 
-async fn carry(carrier: Arc<dyn Carrier>, waiting: Vec<(Cmd, oneshot::Sender<Result<Value>>)>) {
+async fn carry(line: Arc<Line>, waiting: Vec<Waiting>) {
     let mut pipeline = Pipeline::with_capacity(waiting.len());
     let mut senders = Vec::with_capacity(waiting.len());
     for (command, sender) in waiting {
@@ -105,7 +114,7 @@ async fn carry(carrier: Arc<dyn Carrier>, waiting: Vec<(Cmd, oneshot::Sender<Res
     if senders.is_empty() {
         return;
     }
-    match carrier.carry(&pipeline).await {
+    match line.send_many(&pipeline, Resend::May).await {
         Ok(values) => {
             for (sender, value) in senders.into_iter().zip(values) {
                 let _ = sender.send(Ok(value));

@@ -14,7 +14,7 @@ use redis::{
     ServerErrorKind, Value,
 };
 
-use super::{Carrier, Hearing, Link, Messages, Resend};
+use super::{Hearing, Line, Link, Messages, Resend};
 use crate::connect::{Connect, Protocol, provide_cryptography};
 use crate::error::{refused, told, unconnected};
 use crate::layout::tag;
@@ -253,7 +253,7 @@ impl Link for Cluster {
         usize::from(slot_of(key))
     }
 
-    fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+    fn gathers(&self) -> Option<&Arc<Line>> {
         None
     }
 

@@ -7,7 +7,7 @@ use dogpile_core::{BoxFuture, Result};
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, Value};
 
-use super::{Carrier, Link, Messages, Resend};
+use super::{Line, Link, Messages, Resend};
 use crate::error::told;
 
 /// Any connection of the `redis` crate to one server. It hears no messages, because who made it has
@@ -25,7 +25,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Link for Given<C> {
         0
     }
 
-    fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
+    fn gathers(&self) -> Option<&Arc<Line>> {
         None
     }
 

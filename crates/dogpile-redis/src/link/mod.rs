@@ -16,9 +16,9 @@ use redis::{Cmd, Pipeline, Value};
 
 use crate::notify::Notices;
 
-pub(crate) use self::batch::{Carrier, send as send_gathered};
+pub(crate) use self::batch::send as send_gathered;
 pub(crate) use self::given::Given;
-pub(crate) use self::single::{Open, Push, Single};
+pub(crate) use self::single::{Line, Open, Push, Single};
 
 /// A way to the server or the servers.
 ///
@@ -32,7 +32,7 @@ pub(crate) trait Link: fmt::Debug + Send + Sync {
 
     /// What gathers commands that may be sent again and sends them together; `None` where they go one
     /// by one.
-    fn gathers(&self) -> Option<&Arc<dyn Carrier>>;
+    fn gathers(&self) -> Option<&Arc<Line>>;
 
     /// Sends one command.
     fn send(&self, command: Cmd, resend: Resend) -> BoxFuture<'_, Result<Value>>;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Cmd, Pipeline, PushInfo, PushKind, RedisError, RetryMethod, Value,
 };
+use tokio::time::timeout;
 
-use super::batch::{Batch, Carrier};
+use super::batch::Batch;
 use super::{Hearing, Link, Messages, Resend};
 use crate::connect::Connect;
 use crate::error::told;
@@ -33,21 +35,20 @@ pub(crate) trait Open: fmt::Debug + Send + Sync {
 pub(crate) type Push = Box<dyn Fn(PushInfo) -> Result<(), ()> + Send + Sync>;
 
 /// The connection to one server at a time, shared by all callers.
-pub(crate) struct Single {
-    inner: Arc<Inner>,
-    /// The same, for what gathers.
-    carrier: Arc<dyn Carrier>,
-}
+pub(crate) struct Single(Arc<Line>);
 
-struct Inner {
+/// What commands go through, and what gathers them.
+pub(crate) struct Line {
     open: Box<dyn Open>,
     options: Connect,
     state: Arc<RwLock<State>>,
     /// Held by whoever connects; the others wait for its connection.
     opening: tokio::sync::Mutex<()>,
+    /// How many connections were tried.
+    attempts: AtomicU64,
     notices: Arc<Notices>,
     counts: Arc<Counts>,
-    batch: Batch,
+    pub(super) batch: Batch,
 }
 
 #[derive(Default)]
@@ -65,25 +66,25 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 impl Single {
     pub(crate) fn new(open: Box<dyn Open>, options: Connect, counts: Arc<Counts>) -> Self {
-        let inner = Arc::new(Inner {
+        Self(Arc::new(Line {
             open,
             options,
             state: Arc::default(),
             opening: tokio::sync::Mutex::new(()),
+            attempts: AtomicU64::new(0),
             notices: Arc::new(Notices::default()),
             counts,
             batch: Batch::default(),
-        });
-        Self { carrier: Arc::<Inner>::clone(&inner), inner }
+        }))
     }
 
     /// Connects now, and says so if it cannot.
     pub(crate) async fn connect(&self) -> Result<()> {
-        self.inner.connection().await.map(|_| ())
+        self.0.connection().await.map(|_| ())
     }
 }
 
-impl Inner {
+impl Line {
     fn present(&self) -> Option<(u64, MultiplexedConnection)> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         Some((state.generation, state.connection.clone()?))
@@ -93,17 +94,16 @@ impl Inner {
         if let Some(present) = self.present() {
             return Ok(present);
         }
-        let _opening = self.opening.lock().await;
+        // Whoever takes longer than an attempt may is on a runtime that stands still.
+        let _opening = timeout(self.options.connect_timeout, self.opening.lock()).await;
         if let Some(present) = self.present() {
             return Ok(present);
         }
-        let generation = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            match &state.failed {
-                Some((when, error)) if when.elapsed() < PAUSE => return Err(error.clone()),
-                _ => state.generation + 1,
-            }
-        };
+        let failed = self.state.read().unwrap_or_else(PoisonError::into_inner).failed.clone();
+        if let Some((_, error)) = failed.filter(|(when, _)| when.elapsed() < PAUSE) {
+            return Err(error);
+        }
+        let generation = self.attempts.fetch_add(1, Relaxed) + 1;
         let (state, notices) = (Arc::clone(&self.state), Arc::clone(&self.notices));
         let push = move || -> Push {
             let (state, notices) = (Arc::clone(&state), Arc::clone(&notices));
@@ -149,7 +149,13 @@ impl Inner {
         T: Failover,
     {
         let began = Instant::now();
-        let anew = || async {
+        if let Some((generation, connection)) = self.present()
+            && let Some(reply) = self.answered(generation, resend, send(connection).await)?
+        {
+            return Ok(reply);
+        }
+        // Boxed, so that a call that needs no new connection carries nothing of that.
+        let anew = Box::pin(async {
             let (generation, connection) = self.connection().await?;
             send(connection).await.map_err(|error| {
                 if error.is_io_error() {
@@ -157,18 +163,23 @@ impl Inner {
                 }
                 told(error)
             })
-        };
-        let Some((generation, connection)) = self.present() else {
-            return self.in_time(began, anew()).await;
-        };
-        match send(connection).await {
-            Ok(reply) if !reply.comes_from_a_replica() => return Ok(reply),
+        });
+        self.in_time(began, anew).await
+    }
+
+    /// What came of a call through the connection there was, or `None` if it is to be made again.
+    fn answered<T: Failover>(
+        &self,
+        generation: u64,
+        resend: Resend,
+        answer: Result<T, RedisError>,
+    ) -> Result<Option<T>> {
+        match answer {
+            Ok(reply) if !reply.comes_from_a_replica() => Ok(Some(reply)),
             Ok(reply) => {
                 // The master has changed: whoever opens connections asks who it is.
                 give_up(&self.state, &self.notices, generation);
-                if resend == Resend::MayNot {
-                    return Ok(reply);
-                }
+                Ok((resend == Resend::MayNot).then_some(reply))
             }
             Err(error) => {
                 let is_lost = error.is_io_error() || error.is_unrecoverable_error();
@@ -180,16 +191,16 @@ impl Inner {
                 if !again || error.is_timeout() || resend == Resend::MayNot {
                     return Err(told(error));
                 }
+                Ok(None)
             }
         }
-        self.in_time(began, anew()).await
     }
 
     /// What becomes of the rest of a call that `began` then.
     async fn in_time<T>(&self, began: Instant, work: impl Future<Output = Result<T>>) -> Result<T> {
         let allowed = self.options.total_timeout;
         let left = allowed.saturating_sub(began.elapsed());
-        tokio::time::timeout(left, work).await.unwrap_or_else(|_| {
+        timeout(left, work).await.unwrap_or_else(|_| {
             Err(Error::new(
                 ErrorKind::TimedOut,
                 format!("the server did not answer within {allowed:?}"),
@@ -232,26 +243,12 @@ impl Failover for () {
 
 impl fmt::Debug for Single {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.open.fmt(f)
+        self.0.open.fmt(f)
     }
 }
 
-impl Carrier for Inner {
-    fn batch(&self) -> &Batch {
-        &self.batch
-    }
-
-    fn carry_one(&self, command: Cmd) -> BoxFuture<'_, Result<Value>> {
-        Box::pin(self.send(command, Resend::May))
-    }
-
-    fn carry<'a>(&'a self, commands: &'a Pipeline) -> BoxFuture<'a, Result<Vec<Value>>> {
-        Box::pin(self.send_many(commands, Resend::May))
-    }
-}
-
-impl Inner {
-    async fn send(&self, command: Cmd, resend: Resend) -> Result<Value> {
+impl Line {
+    pub(super) async fn send(&self, command: Cmd, resend: Resend) -> Result<Value> {
         let command = &command;
         self.through(resend, move |mut connection| async move {
             connection.send_packed_command(command).await
@@ -259,7 +256,11 @@ impl Inner {
         .await
     }
 
-    async fn send_many(&self, commands: &Pipeline, resend: Resend) -> Result<Vec<Value>> {
+    pub(super) async fn send_many(
+        &self,
+        commands: &Pipeline,
+        resend: Resend,
+    ) -> Result<Vec<Value>> {
         self.through(resend, move |mut connection| async move {
             connection.send_packed_commands(commands, 0, commands.len()).await
         })
@@ -272,12 +273,12 @@ impl Link for Single {
         0
     }
 
-    fn gathers(&self) -> Option<&Arc<dyn Carrier>> {
-        Some(&self.carrier)
+    fn gathers(&self) -> Option<&Arc<Line>> {
+        Some(&self.0)
     }
 
     fn send(&self, command: Cmd, resend: Resend) -> BoxFuture<'_, Result<Value>> {
-        Box::pin(self.inner.send(command, resend))
+        Box::pin(self.0.send(command, resend))
     }
 
     fn send_many<'a>(
@@ -285,28 +286,28 @@ impl Link for Single {
         commands: &'a Pipeline,
         resend: Resend,
     ) -> BoxFuture<'a, Result<Vec<Value>>> {
-        Box::pin(self.inner.send_many(commands, resend))
+        Box::pin(self.0.send_many(commands, resend))
     }
 
     fn publish(&self) -> &'static str {
-        if self.inner.options.messages { "PUBLISH" } else { "" }
+        if self.0.options.messages { "PUBLISH" } else { "" }
     }
 
     fn messages(&self) -> Option<Messages<'_>> {
-        let state = self.inner.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.hears.then_some(Messages { notices: &self.inner.notices, hearing: self })
+        let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.hears.then_some(Messages { notices: &self.0.notices, hearing: self })
     }
 }
 
 impl Hearing for Single {
     fn subscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.inner.through(Resend::May, move |mut connection| async move {
+        Box::pin(self.0.through(Resend::May, move |mut connection| async move {
             connection.subscribe(channel).await
         }))
     }
 
     fn unsubscribe<'a>(&'a self, channel: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.inner.through(Resend::May, move |mut connection| async move {
+        Box::pin(self.0.through(Resend::May, move |mut connection| async move {
             connection.unsubscribe(channel).await
         }))
     }

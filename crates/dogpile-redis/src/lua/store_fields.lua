@@ -5,8 +5,9 @@
 --      when the group expires: '' for never, 'created' or 'written', and after how many ms,
 --      then for each field: token or '', field, value, large value or '', ms to keep it or ''
 --
--- Answers for each 1, or 0 if its lease was lost and nothing was stored. Only a server that lets fields
--- expire is given a time to keep one.
+-- Answers for each 1, or 0 if its lease was lost and nothing was stored. What is there already was stored
+-- by the same call, whose answer was lost: 1 too. Only a server that lets fields expire is given a time to
+-- keep one.
 local publish, channel, expiry, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -17,7 +18,7 @@ for at = 5, #ARGV, 5 do
   local lease = redis.call('HGET', KEYS[2], field)
   local holder, ends = string.match(lease or '', '^(%x+):(%d+)$')
   if token ~= '' and (holder ~= token or tonumber(ends) <= now) then
-    answers[#answers + 1] = 0
+    answers[#answers + 1] = redis.call('HGET', KEYS[1], field) == ARGV[at + 2] and 1 or 0
   else
     redis.call('HSET', KEYS[1], field, ARGV[at + 2])
     if ARGV[at + 3] ~= '' then

@@ -3,10 +3,13 @@
 
 mod content;
 mod examples;
+mod heartbeats;
 mod leases;
 mod memory;
 mod network;
 mod python;
+mod repeats;
+mod runtimes;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
