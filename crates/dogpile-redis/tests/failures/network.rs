@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dogpile_cache::{ErrorKind, WhenDown};
-use dogpile_redis::Redis;
+use dogpile_redis::{Connect, Redis};
 
 use crate::support::Server;
 use crate::{QUICK, behind_a_wire, made, millis, quick, region};
@@ -154,7 +154,7 @@ async fn a_slow_wire_is_only_slow() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_leaves_the_connection_in_order() {
-    let (_server, proxy, redis) = behind_a_wire(quick()).await;
+    let (_server, proxy, redis) = behind_a_wire(Connect::new()).await;
     let cache = region(&redis);
     cache.set("mine", &1_u32).await.unwrap();
     cache.set("another's", &2_u32).await.unwrap();
