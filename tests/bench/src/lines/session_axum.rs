@@ -115,8 +115,8 @@ fn served(
         row("session of 512 B: read + set", set, Bar::AtLeast(0.75)),
         row("session of 512 B around the router: read", read_in, Bar::AtLeast(0.9)),
         row("session of 512 B around the router: read + set", set_in, Bar::AtLeast(0.75)),
-        row("AES-GCM by hand around the router: read", hand_read, Bar::None),
-        row("AES-GCM by hand around the router: read + set", hand_set, Bar::None),
+        row("XAES-GCM by hand around the router: read", hand_read, Bar::None),
+        row("XAES-GCM by hand around the router: read + set", hand_set, Bar::None),
         row("PrivateCookieJar: read", jar_read, Bar::None),
         row("PrivateCookieJar: read + set", jar_set, Bar::None),
     ])
