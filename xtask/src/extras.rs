@@ -84,7 +84,8 @@ fn install_missing(machine: &mut impl Machine, folders: &Folders, used: &[&Extra
             How::Programs { programs, packages } => self::programs(machine, programs, packages),
         };
         if let Err(error) = installed {
-            missing.push(format!("without {}: {error:#}", extra.name));
+            let tests = extra.used_by.join(", ");
+            missing.push(format!("without {}, which tests of {tests} skip: {error:#}", extra.name));
         }
     }
     if missing.is_empty() { Outcome::Passed } else { Outcome::Warned(missing.join("; ")) }

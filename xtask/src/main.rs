@@ -7,6 +7,7 @@ mod book;
 mod deny;
 mod extras;
 mod features;
+mod fuzz;
 mod machine;
 mod msrv;
 mod package;

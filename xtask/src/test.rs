@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::shell;
 use crate::steps::{self, Gate, Outcome, Step};
 use crate::workspace::Workspace;
-use crate::{Ending, arrows, deny, extras, features, msrv, package, servers, tidy, tools};
+use crate::{Ending, arrows, deny, extras, features, fuzz, msrv, package, servers, tidy, tools};
 
 const STEPS: &[Step] = &[
     Step {
@@ -45,6 +45,12 @@ const STEPS: &[Step] = &[
         help: "each crate builds with each feature alone, with none and with all",
         quick: false,
         run: |gate| features::check(gate.workspace),
+    },
+    Step {
+        name: "fuzz",
+        help: "the fuzz targets compile",
+        quick: false,
+        run: |gate| fuzz::check(gate.workspace),
     },
     Step { name: "tests", help: "unit and integration tests", quick: true, run: tests },
     Step {

@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+// Its programs are shown whole, for who copies them, and are compiled where they have all they need.
+#![cfg_attr(
+    any(not(doctest), all(feature = "axum", feature = "actix")),
+    doc = include_str!("../README.md")
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]

@@ -229,7 +229,11 @@ impl SessionOptions {
     }
 
     /// What the cookie is for. A token of one purpose does not open as one of another, so a program
-    /// that has several kinds of session gives each its own.
+    /// that has several kinds of session gives each its own, and each cookie its own name.
+    ///
+    /// A request carries one session to its handlers: where one layer or middleware is inside another,
+    /// they get that of the inner one. So put each around the routes of its kind, or take the second
+    /// kind from [`Sessions::request`] by hand.
     #[must_use]
     pub fn with_purpose(mut self, purpose: impl Into<String>) -> Self {
         self.purpose = purpose.into();

@@ -32,6 +32,7 @@ properties! { __generation_properties,
     numbers_are_exact
     a_full_row_refuses
     a_row_is_kept_until_its_time
+    a_row_past_its_time_is_there_or_not
     raise_shortens_no_time
     handles_share_rows
     a_dropped_raise_leaves_order
@@ -269,11 +270,13 @@ pub async fn a_full_row_refuses<S: GenerationStore>(subject: &Subject<S>) {
     is_begun(read(&**subject, key).await, end, "a full row");
 }
 
-/// A row is there until the time that was said, and for ever where no end was said.
+/// A row is there until the time that was said, and for ever where no end was said. Where time can be
+/// moved, that is seen for all of its time, elsewhere for a moment of it.
 pub async fn a_row_is_kept_until_its_time<S: GenerationStore>(subject: &Subject<S>) {
     let group = subject.name("kept");
     let [hour, ever, raised] = ["hour", "ever", "raised"].map(|name| Key::field(&group, name));
-    let step = Duration::from_millis(500);
+    let nearly = HOUR / 2 - Duration::from_millis(1);
+    let step = if subject.passes_at_once() { nearly } else { Duration::from_millis(500) };
     let until = subject.now().plus(HOUR);
     subject.start(hour, MOMENT, until).await.must("starting a row");
     subject.start(ever, MOMENT, Timestamp::MAX).await.must("starting a row");
@@ -287,6 +290,26 @@ pub async fn a_row_is_kept_until_its_time<S: GenerationStore>(subject: &Subject<
                 &format!("a row for {what}, after a moment,"),
             );
         }
+    }
+}
+
+/// A row past its time may be there still or be gone, but start and read say the same of it.
+pub async fn a_row_past_its_time_is_there_or_not<S: GenerationStore>(subject: &Subject<S>) {
+    let (group, soon) = (subject.name("past"), subject.now().plus(Duration::from_millis(100)));
+    // As many as a store may drop only in part. The last one is the last to be dropped.
+    let names: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+    for name in &names {
+        let key = Key::field(&group, name);
+        subject.start(key, MOMENT, soon).await.must("starting a row");
+    }
+    subject.pass(Duration::from_millis(1200)).await;
+    for name in names.iter().rev() {
+        let key = Key::field(&group, name);
+        let number = start(&**subject, key, MOMENT + 9).await;
+        let is_one = [MOMENT, MOMENT + 9].contains(&number);
+        assert!(is_one, "a row past its time, started again, answered {number}");
+        let what = "a row past its time that start answered";
+        is_begun(read(&**subject, key).await, number, what);
     }
 }
 

@@ -117,6 +117,12 @@ impl<T> Subject<T> {
         }
     }
 
+    /// Whether time is moved for the subject, and takes none.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn passes_at_once(&self) -> bool {
+        self.advance.is_some()
+    }
+
     /// Lets this much time pass, and as much more as a lease may end late.
     pub(crate) async fn pass_lease(&self, d: Duration) {
         self.pass(d + self.lag).await;

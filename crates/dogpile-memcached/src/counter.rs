@@ -16,8 +16,11 @@ use crate::wait::Item;
 ///
 /// A counter is an item like any other, in decimal digits. **It may be evicted**, and a server that
 /// restarts is empty: then it begins again at zero. A barrier of milliseconds (`at_least` the present
-/// time) recovers from that by itself, because time goes on; a number that is only counted does not. So
-/// shared invalidation may stand on these counters, and the generations of sessions must not.
+/// time) recovers from that by itself, because time goes on; a number that is only counted does not.
+///
+/// So shared invalidation may stand on these counters. The generations of sessions begin at the present
+/// time, too: they may be kept here where it does no harm that users are logged out by an eviction, and all
+/// of them by a restart. `OverCounter` of `cookie-session` says the rest.
 #[derive(Clone, Debug)]
 pub struct MemcachedCounter(Memcached);
 

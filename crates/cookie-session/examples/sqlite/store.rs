@@ -25,7 +25,7 @@ const SCHEMA: &str = "
 /// A read of one row; the statement stays prepared.
 const READ: &str = "
     SELECT number, previous_until, acknowledged FROM generation
-    WHERE scope = ?1 AND name = ?2 AND (keep_until IS NULL OR keep_until >= ?3)";
+    WHERE scope = ?1 AND name = ?2";
 
 /// Begins a row where there is none, and answers its number. The update that changes nothing makes
 /// `RETURNING` answer for a row that was there as well.
@@ -54,7 +54,7 @@ const ADVANCE: &str = "
 const ACKNOWLEDGE: &str =
     "UPDATE generation SET acknowledged = 1 WHERE scope = ?1 AND name = ?2 AND number = ?3";
 
-/// So many rows past their time go with each row that is begun.
+/// So many rows past their time go with each row that is begun: more than come, so none stay for long.
 const SWEEP: &str = "
     DELETE FROM generation WHERE (scope, name) IN
         (SELECT scope, name FROM generation WHERE keep_until < ?1 LIMIT 4)";
@@ -96,19 +96,15 @@ impl SqliteStore {
     fn now(&self) -> i64 {
         number(self.clock.now().as_millis())
     }
+}
 
-    fn row(&self, connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Generation>> {
-        let [scope, name] = parts(key);
-        connection
-            .prepare_cached(READ)?
-            .query_row(params![scope, name, self.now()], generation)
-            .optional()
-    }
+fn present(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Generation>> {
+    connection.prepare_cached(READ)?.query_row(parts(key), generation).optional()
 }
 
 impl GenerationStore for SqliteStore {
     async fn read(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Generation>>> {
-        self.with(|connection| keys.iter().map(|key| self.row(connection, *key)).collect())
+        self.with(|connection| keys.iter().map(|key| present(connection, *key)).collect())
     }
 
     async fn start(&self, key: Key<'_>, at: u64, keep_until: Timestamp) -> Result<u64> {
@@ -150,7 +146,7 @@ impl MonotonicStore for SqliteStore {
             ];
             match connection.prepare_cached(ADVANCE)?.execute(row)? {
                 1 => Ok(Advance::Done),
-                _ => self.row(connection, key).map(Advance::Conflict),
+                _ => present(connection, key).map(Advance::Conflict),
             }
         })
     }

@@ -10,16 +10,38 @@ use super::store::{Generation, GenerationStore};
 /// What a counter cannot do:
 ///
 /// - It compares nothing, so it is no [`MonotonicStore`](super::MonotonicStore).
-/// - It keeps every key as long as it lives: with a generation per session, as many as there ever were
-///   sessions. Keep that for a store of rows, or give the server's keys an expiry longer than the
-///   absolute lifetime of a session.
+/// - It forgets nothing: with a generation per session it keeps as many rows as there ever were
+///   sessions. Where those are too many, take a store of rows. Give none of them an expiry: the row of
+///   a user, and the one of all sessions, is begun once, and whoever needs it is logged out when it is
+///   gone. The row of a session may be deleted when the session has lived its absolute lifetime.
 /// - It reads one key after another, so a check takes up to three round trips.
-/// - Where a user logs in for the first time ever twice at the same moment, the first of the two
-///   sessions may be logged out again.
+/// - Where several callers begin a row at the same moment, the earlier of them may be logged out again:
+///   at the first login ever of a user who logs in twice, and at the first logins on an empty server.
 ///
-/// A cache that evicts (memcached, Redis with `allkeys-lru`) is the wrong place. Nothing comes back
-/// to life there, because what is missing counts as revoked; but users are logged out whenever it
-/// needs room, and all of them when it restarts.
+/// # Which server
+///
+/// What is missing counts as revoked. So what a server loses logs users out, and revives nobody. But
+/// one that goes back to older numbers takes logouts back.
+///
+/// | server | what happens |
+/// |---|---|
+/// | Redis that evicts nothing and writes down each change (`appendfsync always`) | nothing is lost |
+/// | Redis that keeps nothing | a restart logs everybody out |
+/// | Redis that may go back: `appendfsync everysec`, snapshots, a replica that takes over | a crash takes the last logouts back: call [`end_all`] after it |
+/// | memcached, or Redis that evicts | users are logged out when it needs room, and all of them when it restarts: for where that does no harm |
+/// | a fleet of memcached that changes | keys that move log out; those that move back find what was there: flush a server before it joins, or call [`end_all`] |
+///
+/// [`end_all`]: crate::Sessions::end_all
+///
+/// ```
+/// use cookie_session::generation::{Generations, OverCounter};
+/// use dogpile_core::Counter;
+///
+/// /// `Redis::counter` of `dogpile-redis`, say.
+/// fn generations(counter: impl Counter + 'static) -> Generations {
+///     Generations::per_session(OverCounter::new(counter))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct OverCounter<C>(C);
 

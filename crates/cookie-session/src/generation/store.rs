@@ -51,7 +51,8 @@ pub trait GenerationStore: fmt::Debug + Send + Sync {
     ///
     /// # Behavior
     /// - As many answers as keys, in their order.
-    /// - `None` for a key that was never started or raised, or that is past its `keep_until`.
+    /// - `None` for a key that was never started or raised. Past its `keep_until` a row may be there or
+    ///   not, as the store likes; no token of it lives as long.
     /// - One round trip, where the store can.
     fn read(
         &self,

@@ -21,12 +21,11 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn start(framework: Framework, arguments: &[&str]) -> Self {
-        let mut process = command(framework)
-            .args(["--port", "0"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::run(command(framework).args(["--port", "0"]).args(arguments))
+    }
+
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         let address = first.strip_prefix("listening on http://").expect(&first).to_owned();
@@ -50,22 +49,22 @@ impl Drop for App {
     }
 }
 
-/// Cargo builds examples beside tests, but not whenever it builds a test: so it is asked to.
 pub(crate) fn command(framework: Framework) -> Command {
+    example(match framework {
+        Framework::Axum => "axum_login",
+        Framework::Actix => "actix_login",
+    })
+}
+
+/// Cargo builds examples beside tests, but not whenever it builds a test: so it is asked to.
+pub(crate) fn example(name: &str) -> Command {
     static BUILT: Once = Once::new();
-    let folder: PathBuf =
-        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
-    let path = |framework| {
-        let name = match framework {
-            Framework::Axum => "axum_login",
-            Framework::Actix => "actix_login",
-        };
-        folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
-    };
     BUILT.call_once(|| {
         let arguments =
             ["build", "--quiet", "--examples", "--package", "cookie-session", "--all-features"];
         assert!(Command::new(env!("CARGO")).args(arguments).status().unwrap().success());
     });
-    Command::new(path(framework))
+    let folder: PathBuf =
+        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+    Command::new(folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }

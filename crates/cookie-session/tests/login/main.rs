@@ -12,5 +12,6 @@
 mod app;
 mod browser;
 mod http;
+mod readme;
 mod story;
 mod webdriver;

@@ -23,7 +23,7 @@ flaws! {
         /// Begins rows a number later.
         StartsLater => start_begins_a_row answers_are_in_the_order_of_the_keys rows_are_told_apart
             start_leaves_a_row_as_it_is raise_adds_one raise_never_falls_to_at_least numbers_are_exact a_row_is_kept_until_its_time
-            raise_shortens_no_time handles_share_rows,
+            a_row_past_its_time_is_there_or_not raise_shortens_no_time handles_share_rows,
         /// Begins anew what there is.
         StartsAnew => start_leaves_a_row_as_it_is many_starts_answer_one_number handles_share_rows,
         /// Looks whether there is a row, and starts it a moment later.
@@ -43,8 +43,10 @@ flaws! {
         KeepsFloats => numbers_are_exact,
         /// Stays at its end and says nothing.
         StaysAtTheEnd => a_full_row_refuses,
-        /// Keeps rows for less than a second.
+        /// Keeps rows for three quarters of their time.
         ForgetsSoon => a_row_is_kept_until_its_time,
+        /// Finds a row past its time when it is to start it, and not when it is to read it.
+        StartsThePast => a_row_past_its_time_is_there_or_not,
         /// Keeps a row until what was said last.
         ShortensRaised => raise_shortens_no_time,
         /// Each handle has its own rows.
@@ -130,7 +132,8 @@ impl WrongGenerations {
     fn change<T>(&self, key: Key<'_>, change: impl FnOnce(&mut Option<Row>) -> T) -> T {
         let now = self.clock.now();
         let (mut rows, slot) = (locked(&self.rows), self.slot(key));
-        let mut row = rows.remove(&slot).filter(|row| now <= row.keep_until);
+        let keeps_all = self.has(GenerationFlaw::StartsThePast);
+        let mut row = rows.remove(&slot).filter(|row| keeps_all || now <= row.keep_until);
         let answer = change(&mut row);
         if let Some(row) = &mut row
             && self.has(GenerationFlaw::KeepsFloats)
@@ -146,8 +149,9 @@ impl WrongGenerations {
     }
 
     fn begun(&self, number: u64, keep_until: Timestamp) -> Row {
-        let soon = self.clock.now().plus(std::time::Duration::from_millis(900));
         let is_short = self.has(GenerationFlaw::ForgetsSoon) && keep_until != Timestamp::MAX;
+        let now = self.clock.now();
+        let soon = now.plus(keep_until.since(now) * 3 / 4);
         let keep_until = if is_short { soon } else { keep_until };
         Row { generation: Generation::begun(number), keep_until }
     }
@@ -194,8 +198,10 @@ impl Clone for WrongGenerations {
 
 impl GenerationStore for WrongGenerations {
     async fn read(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Generation>>> {
+        let now = self.clock.now();
+        let present = |key: &Key<'_>| self.row(*key).filter(|row| now <= row.keep_until);
         let mut rows: Vec<_> =
-            keys.iter().map(|key| self.row(*key).map(|row| row.generation)).collect();
+            keys.iter().map(|key| present(key).map(|row| row.generation)).collect();
         match self.flaw {
             Some(GenerationFlaw::BeginsByReading) => {
                 rows.iter_mut().for_each(|row| *row = row.or(Some(Generation::begun(0))));
