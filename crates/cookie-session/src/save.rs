@@ -219,10 +219,11 @@ impl Shared {
                 }
                 // Nobody asked for it: what the other request saved stands.
                 Advance::Conflict(_) if state.change() == Change::Unasked => return Ok(false),
-                Advance::Conflict(Some(present)) => overtaken = Some(present.number),
-                Advance::Conflict(None) => {
-                    return Saving::TooLate.check(self.generations.retry_after).map(|()| false);
-                }
+                Advance::Conflict(present) => match Saving::lost_to(present) {
+                    Saving::Overtaken(present) => overtaken = Some(present),
+                    // Ended: no hook is asked whether it is to live on.
+                    lost => return lost.check(self.generations.retry_after).map(|()| false),
+                },
             }
         }
         Saving::Overtaken(expected).check(self.generations.retry_after).map(|()| false)

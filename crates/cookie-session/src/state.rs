@@ -6,6 +6,7 @@ use dogpile_core::Timestamp;
 
 use crate::content::Content;
 use crate::cookie::{Candidates, SeenChunks};
+use crate::generation::Generation;
 use crate::header::{Header, SessionId};
 use crate::key::no_random_bytes;
 use crate::lifetime::Lifetime;
@@ -226,6 +227,15 @@ fn random_id() -> Result<SessionId> {
 }
 
 impl Saving {
+    /// What became of a session that is not at the generation that was expected, but here.
+    pub(crate) fn lost_to(present: Option<Generation>) -> Self {
+        match present {
+            // Only a save leaves the generation before readable.
+            Some(kept) if kept != Generation::begun(kept.number) => Self::Overtaken(kept.number),
+            _ => Self::TooLate,
+        }
+    }
+
     /// Why a change that was asked for is not saved.
     pub(crate) fn check(self, retry_after: Duration) -> Result<()> {
         let conflict = |what| Err(Error::new(ErrorKind::Conflict, what));
