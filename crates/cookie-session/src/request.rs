@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::sessions::Shared;
-use crate::state::{Saving, State};
+use crate::state::{Ended, Saving, State};
 use crate::{Result, Session, SessionData, typed};
 
 /// The values of the `Cookie` headers of a request, however it keeps them. HTTP/2 may send several.
@@ -154,14 +154,14 @@ impl RequestSession {
 
     async fn commit_to_store(&self) -> Result<ResponseHeaders> {
         let mut state = self.0.with(|state| Box::new(state.clone()));
-        let generations = &self.0.sessions.generations;
-        let was_put_off = state.header.checked.is_some() && !generations.recheck_every.is_zero();
-        if state.is_renewed && was_put_off {
-            // The new id would outlive what ended the old one: the comparison is made now.
+        if state.continues.is_some() {
+            // The new id would outlive what has ended the old one since that came.
             let compared = self.0.sessions.load(&self.0.cookies, Duration::ZERO).await?;
-            if !compared.came_valid {
-                Saving::TooLate.check(generations.retry_after)?;
+            let is_old = |ended: &Ended| ended.id == compared.header.id;
+            if !compared.came_valid || !state.ended.iter().any(is_old) {
+                Saving::TooLate.check(self.0.sessions.generations.retry_after)?;
             }
+            state.header.checked = compared.header.checked;
         }
         let lines = self.0.sessions.save(&mut state, &self.handle()).await?;
         self.0.with(|present| *present = *state);

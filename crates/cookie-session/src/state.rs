@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) is_new: bool,
     /// The user logged in, or a new id was asked for.
     pub(crate) is_renewed: bool,
+    /// The generation at which a session that came goes on under a new id.
+    pub(crate) continues: Option<u64>,
     /// A message was put.
     pub(crate) is_flashed: bool,
     /// It is to be sealed anew though nothing changed: for its clocks, or for its key.
@@ -105,18 +107,22 @@ impl State {
         self.header.user_generation = 0;
         self.header.checked = None;
         self.saving = Saving::Free;
+        self.continues = None;
         Ok(())
     }
 
     /// Another id for the same session; no token of the one before opens any more.
     pub(crate) fn renew(&mut self, lifetime: &Lifetime, now: Timestamp) -> Result<()> {
         let id = random_id()?;
+        if self.exists && !self.is_new {
+            self.continues = Some(self.expected_generation());
+        }
         self.end();
         self.begin(lifetime, now)?;
         self.header.id = id;
         self.header.session_generation = 0;
         (self.is_new, self.is_renewed) = (true, true);
-        if matches!(self.saving, Saving::InPlaceOf(_) | Saving::Overtaken(_)) {
+        if let Saving::InPlaceOf(_) = self.saving {
             self.saving = Saving::Free;
         }
         Ok(())
@@ -150,6 +156,14 @@ impl State {
     fn end(&mut self) {
         if self.exists && !self.is_new {
             self.ended.push(Ended { id: self.header.id, keep_until: self.header.absolute_until });
+        }
+    }
+
+    /// What the store has to have for this session to be saved.
+    pub(crate) fn expected_generation(&self) -> u64 {
+        match self.saving {
+            Saving::InPlaceOf(present) => present,
+            _ => self.header.session_generation,
         }
     }
 
@@ -207,6 +221,7 @@ impl State {
         self.came_flash = None;
         (self.is_new, self.is_renewed, self.is_flashed) = (false, false, false);
         (self.is_due, self.is_unacknowledged, self.is_removed) = (false, false, false);
+        self.continues = None;
         self.ended.clear();
     }
 }
