@@ -10,7 +10,7 @@ use cookie_session::generation::{Generations, MemoryStore, OverCounter, Resoluti
 use cookie_session::{ErrorKind, RequestSession, Session};
 use dogpile_conformance::wrong::WrongCounter;
 use support::store::Shaky;
-use support::{Browser, Server, count, log_out, read};
+use support::{Browser, IDLE, Server, count, log_out, read};
 
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -186,6 +186,72 @@ async fn an_end_in_the_moment_of_a_renewal_wins() {
             is_conflict(under_way).await;
             assert!(store.rival_came(), "{call} {scope}");
             assert_eq!(user(&server, &browser).await, None);
+        }
+    }
+}
+
+/// It came too late, and neither puts its cookie in the place of another one nor removes that.
+async fn leaves_the_cookie_alone(server: &Server, late: &Browser, what: &str) {
+    let request = server.arrive(late);
+    let session = request.session().await.unwrap();
+    assert!(session.is_new(), "{what}");
+    session.csrf_token().unwrap();
+    assert!(request.commit().await.unwrap().set_cookie().is_empty(), "{what}");
+    session.destroy();
+    assert!(request.commit().await.unwrap().set_cookie().is_empty(), "{what}");
+    is_conflict(served(server, late).await).await;
+    // Later it is a stranger with an old cookie.
+    server.clock.advance(GRACE + Duration::from_millis(1));
+    assert_eq!(server.visit(&mut late.clone(), count).await.unwrap(), 1, "{what}");
+}
+
+#[tokio::test]
+async fn who_was_overtaken_by_two_saves_leaves_the_cookie_alone() {
+    let server = Server::with(Generations::monotonic(MemoryStore::new()));
+    let mut browser = logged_in(&server).await;
+    server.clock.advance(IDLE / 2);
+    let late = browser.clone();
+    for _ in 0..2 {
+        server.visit(&mut browser, count).await.unwrap();
+        server.visit(&mut browser, read).await.unwrap();
+        server.clock.advance(GRACE);
+    }
+    leaves_the_cookie_alone(&server, &late, "two saves").await;
+    assert_eq!(server.visit(&mut browser, count).await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn who_was_overtaken_by_an_end_leaves_the_cookie_alone() {
+    for end in ["session", "elsewhere", "everywhere", "user", "all"] {
+        for (generations, is_per_user) in with_users().into_iter().zip([true, false, false, false])
+        {
+            // With rows of users alone, these two are not told apart from what was long ago.
+            if is_per_user && matches!(end, "session" | "elsewhere") {
+                continue;
+            }
+            let server = Server::with(generations);
+            let mut browser = logged_in(&server).await;
+            server.clock.advance(IDLE / 2);
+            let late = browser.clone();
+            match end {
+                "session" => server.visit(&mut browser, log_out).await.unwrap(),
+                "elsewhere" => {
+                    let elsewhere = async |session: Session| session.log_out_elsewhere();
+                    server.visit(&mut browser, elsewhere).await.unwrap();
+                }
+                "everywhere" => {
+                    let everywhere = async |session: Session| session.log_out_everywhere();
+                    server.visit(&mut browser, everywhere).await.unwrap();
+                }
+                "user" => server.sessions.end_user("Ada").await.unwrap(),
+                _ => server.sessions.end_all().await.unwrap(),
+            }
+            if end != "elsewhere" {
+                server.visit(&mut browser, log_in).await.unwrap();
+            }
+            server.clock.advance(GRACE);
+            leaves_the_cookie_alone(&server, &late, end).await;
+            assert_eq!(user(&server, &browser).await.as_deref(), Some("Ada"), "{end}");
         }
     }
 }
