@@ -220,7 +220,7 @@ impl fmt::Debug for RequestSession {
 }
 
 /// What a response says about its session.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ResponseHeaders {
     set_cookie: Vec<String>,
     is_touched: bool,
@@ -266,6 +266,16 @@ impl ResponseHeaders {
             directives.any(|one| private.iter().any(|name| one.eq_ignore_ascii_case(name)))
         });
         (self.is_touched && !is_private).then_some("no-store")
+    }
+}
+
+impl fmt::Debug for ResponseHeaders {
+    /// How many lines there are, and not what is in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHeaders")
+            .field("set_cookie", &self.set_cookie.len())
+            .field("is_touched", &self.is_touched)
+            .finish()
     }
 }
 
