@@ -89,13 +89,14 @@ impl RequestSession {
     /// The session as a small map: now its cookie is opened, and its generation compared.
     ///
     /// Whatever is wrong with a cookie, the session is empty then; the reason is told to `tracing`,
-    /// under the target `cookie_session`.
+    /// under the target `cookie_session`. So is a session of a [type](Self::typed), which another
+    /// server wrote that runs a newer program.
     ///
     /// # Errors
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, and
-    /// [`Decode`](crate::ErrorKind::Decode) if the session is one of a type.
+    /// [`Decode`](crate::ErrorKind::Decode) if this request has put a type into the session.
     pub async fn session(&self) -> Result<Session> {
-        self.0.load(|state| typed::expect_map(state)).await?;
+        self.0.load(typed::expect_map).await?;
         Ok(self.handle())
     }
 

@@ -285,6 +285,7 @@ impl Shared {
         });
         session.look(|changed| {
             state.content.clone_from(&changed.content);
+            state.header.schema = changed.header.schema;
             state.flash_mut().clone_from(&changed.header.flash);
         });
         resolution

@@ -147,9 +147,11 @@ impl State {
         };
     }
 
-    /// Makes it no session, as if nothing valid had come.
+    /// Makes it no session, as if nothing valid had come. What was ended is ended all the same.
     pub(crate) fn refuse(&mut self) {
-        *self = Self { came: self.came, seen_chunks: self.seen_chunks, ..Self::default() };
+        let refused = std::mem::take(self);
+        let Self { came, seen_chunks, ended, ended_user, .. } = refused;
+        *self = Self { came, seen_chunks, ended, ended_user, ..Self::default() };
     }
 
     /// Notes the present id as one that is over.
