@@ -44,10 +44,11 @@ impl Shared {
         session: &Session<()>,
     ) -> Result<Vec<String>> {
         let now = self.clock.now();
-        let is_saved = self.is_to_be_saved(state)?;
-        if is_saved {
-            // Before anything is written down that cannot be taken back.
-            self.check_fits(state, now)?;
+        let mut is_saved = self.is_to_be_saved(state)?;
+        // Before anything is written down that cannot be taken back.
+        if is_saved && let Err(error) = self.check_fits(state, now) {
+            leave_out(state, error)?;
+            is_saved = false;
         }
         self.end(state).await?;
         if state.is_unacknowledged && !state.is_changed() {
@@ -312,7 +313,11 @@ impl Shared {
                 header.write(to);
                 to.extend_from_slice(content);
             })?;
-            cookie::set_cookie(&self.attributes, &token, self.max_age(header), *seen_chunks)?
+            let max_age = self.max_age(header);
+            match cookie::set_cookie(&self.attributes, &token, max_age, *seen_chunks) {
+                Ok(lines) => lines,
+                Err(error) => leave_out(state, error)?,
+            }
         } else if state.is_removed {
             cookie::remove_cookie(&self.attributes, state.seen_chunks)
         } else {
@@ -369,4 +374,13 @@ impl Shared {
             Error::unavailable(error, self.generations.retry_after)
         })
     }
+}
+
+/// No lines, for a session that is sealed anew and nobody asked for that: a read does not fail for it.
+fn leave_out(state: &State, error: Error) -> Result<Vec<String>> {
+    if error.kind() != ErrorKind::TooLarge || state.change() != Change::Unasked {
+        return Err(error);
+    }
+    tracing::warn!(target: "cookie_session", %error, "a session cannot be sealed anew, and is left as it is");
+    Ok(Vec::new())
 }
