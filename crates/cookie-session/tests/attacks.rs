@@ -13,6 +13,7 @@ use cookie_session::{
 };
 use serde::{Deserialize, Serialize};
 use support::log::Log;
+use support::store::{Shaky, Trouble};
 use support::{Browser, Server, count, log_out, read};
 
 const SECRET: &str = "attack at dawn";
@@ -259,7 +260,9 @@ async fn every_refusal_has_its_reason_in_the_log_and_no_secret() {
     reason(&server, &browser, "future").await;
     server.clock.advance(Duration::from_secs(61) + support::IDLE);
     reason(&server, &browser, "idle").await;
-    server.clock.step_back(support::IDLE);
+    server.clock.advance(support::ABSOLUTE);
+    reason(&server, &browser, "lived its time").await;
+    server.clock.step_back(support::ABSOLUTE + support::IDLE);
     server.visit(&mut browser, count).await.unwrap();
     server.visit(&mut browser, count).await.unwrap();
     reason(&server, &before, "newer generation").await;
@@ -267,4 +270,80 @@ async fn every_refusal_has_its_reason_in_the_log_and_no_secret() {
     reason(&server, &browser, "its user").await;
     server.sessions.end_all().await.unwrap();
     reason(&server, &browser, "all sessions").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_and_the_schema_have_their_reasons_in_the_log_and_no_secret() {
+    let store = Shaky::new();
+    let server = Server::with(Generations::per_session(store.clone()));
+    let (mut browser, log) = (Browser::new(), Log::default());
+    let put = async |session: Session| {
+        session.log_in(SECRET)?;
+        session.insert(SECRET, SECRET)
+    };
+    server.visit(&mut browser, put).await.unwrap();
+    let secrets = [SECRET.to_owned(), browser.value().to_owned()];
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let told = |level: &str, expected: &str| {
+        let lines = log.take();
+        let found = lines.iter().any(|line| {
+            line.starts_with(&format!("cookie_session: {level}")) && line.contains(expected)
+        });
+        assert!(found, "{level} {expected:?} is not in the log, but {lines:?}");
+        is_clean(&lines.concat(), &secrets);
+    };
+    for (trouble, expected) in [(Trouble::Down, "is down"), (Trouble::Hangs, "250ms")] {
+        store.trouble(trouble);
+        assert!(server.arrive(&browser).session().await.is_err());
+        told("WARN", expected);
+        assert!(server.visit(&mut Browser::new(), count).await.is_err());
+        told("WARN", expected);
+        assert!(server.sessions.end_user(SECRET).await.is_err());
+        told("WARN", expected);
+    }
+    store.trouble(Trouble::None);
+
+    // The release before does not know the schema of this one.
+    let request = server.arrive(&browser);
+    assert!(request.typed::<Newer>().await.unwrap().is_new());
+    told("DEBUG", "stored=0 expected=7");
+    let mut newer = Browser::new();
+    let request = server.arrive(&newer);
+    request.typed::<Newer>().await.unwrap().set(&Newer { text: SECRET.to_owned() }).unwrap();
+    newer.receive(request.commit().await.unwrap().set_cookie());
+    log.take();
+    assert!(server.arrive(&newer).typed::<Older>().await.unwrap().is_new());
+    told("DEBUG", "stored=7 expected=1");
+
+    for (scope, expected) in
+        [("session", "of its session"), ("user", "of its user"), ("floor", "the store is empty")]
+    {
+        store.forget(scope);
+        assert!(server.arrive(&browser).session().await.unwrap().is_new());
+        told("DEBUG", expected);
+    }
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Newer {
+    text: String,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Older {}
+
+impl SessionData for Newer {
+    const VERSION: u32 = 7;
+
+    fn migrate(_: Stored<'_>) -> Option<Self> {
+        None
+    }
+}
+
+impl SessionData for Older {
+    const VERSION: u32 = 1;
+
+    fn migrate(_: Stored<'_>) -> Option<Self> {
+        None
+    }
 }
