@@ -6,9 +6,9 @@ use std::time::Duration;
 use dogpile_core::{Key, Timestamp};
 
 use crate::cookie::{Candidate, Candidates, SeenChunks};
-use crate::generation::{Outage, Standing, judge};
+use crate::generation::{Generation, Outage, Standing, is_just_now, judge};
 use crate::header::Header;
-use crate::lifetime::{self, Untimely};
+use crate::lifetime::{self, SKEW, Untimely};
 use crate::request::{CookieHeaders, values};
 use crate::sessions::Shared;
 use crate::state::{Saving, State};
@@ -53,14 +53,16 @@ impl Shared {
             let refused = match self.open(token, found.seen_chunks, now) {
                 Ok(mut state) => match self.compare(&mut state, now, recheck_every).await? {
                     Ok(()) => return Ok(state),
-                    Err(refused) => refused,
+                    Err(refused) => {
+                        if state.saving == Saving::TooLate {
+                            none.saving = Saving::TooLate;
+                        }
+                        refused
+                    }
                 },
                 Err(refused) => refused,
             };
             refused.tell();
-            if matches!(refused, Refused::Session(Standing::Superseded { just_now: true })) {
-                none.saving = Saving::TooLate;
-            }
         }
         Ok(none)
     }
@@ -124,25 +126,36 @@ impl Shared {
 
         let mut rows = rows.into_iter();
         let mut next = || rows.next().flatten();
-        if next().is_none_or(|floor| state.header.started.as_millis() < floor.number) {
+        let judge = |number, kept| judge(number, kept, now, generations.grace);
+        let floor = next();
+        let user = user.map(|_| judge(state.header.user_generation, next()));
+        let session = session.map(|_| judge(state.header.session_generation, next()));
+
+        let is_below = |floor: &Generation| state.header.started.as_millis() < floor.number;
+        // All sessions are ended as of a moment so much ahead.
+        let ended_just_now = |floor| is_just_now(floor, now.plus(SKEW), generations.grace);
+        let superseded_just_now = Some(Standing::Superseded { just_now: true });
+        // Whichever it was: the cookie that took the place of this one stands.
+        if [user, session].contains(&superseded_just_now)
+            || floor.filter(is_below).is_some_and(ended_just_now)
+        {
+            state.saving = Saving::TooLate;
+        }
+        if floor.as_ref().is_none_or(is_below) {
             return Ok(Err(Refused::Floor));
         }
-        let judge = |number, kept| judge(number, kept, now, generations.grace);
-        if user.is_some() {
-            match judge(state.header.user_generation, next()) {
-                Standing::Current { .. } => {}
-                standing => return Ok(Err(Refused::User(standing))),
-            }
+        match user {
+            None | Some(Standing::Current { .. }) => {}
+            Some(standing) => return Ok(Err(Refused::User(standing))),
         }
-        if session.is_some() {
-            match judge(state.header.session_generation, next()) {
-                Standing::Current { acknowledged } => state.is_unacknowledged = !acknowledged,
-                Standing::Previous { present, is_abandoned: true } => {
-                    state.saving = Saving::InPlaceOf(present)
-                }
-                Standing::Previous { present, .. } => state.saving = Saving::Overtaken(present),
-                standing => return Ok(Err(Refused::Session(standing))),
+        match session {
+            None => {}
+            Some(Standing::Current { acknowledged }) => state.is_unacknowledged = !acknowledged,
+            Some(Standing::Previous { present, is_abandoned: true }) => {
+                state.saving = Saving::InPlaceOf(present)
             }
+            Some(Standing::Previous { present, .. }) => state.saving = Saving::Overtaken(present),
+            Some(standing) => return Ok(Err(Refused::Session(standing))),
         }
         state.is_due |= generations
             .note_check_after()

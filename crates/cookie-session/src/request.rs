@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::sessions::Shared;
-use crate::state::{Saving, State};
+use crate::state::{Ended, Saving, State};
 use crate::{Result, Session, SessionData, typed};
 
 /// The values of the `Cookie` headers of a request, however it keeps them. HTTP/2 may send several.
@@ -89,13 +89,14 @@ impl RequestSession {
     /// The session as a small map: now its cookie is opened, and its generation compared.
     ///
     /// Whatever is wrong with a cookie, the session is empty then; the reason is told to `tracing`,
-    /// under the target `cookie_session`.
+    /// under the target `cookie_session`. So is a session of a [type](Self::typed), which another
+    /// server wrote that runs a newer program.
     ///
     /// # Errors
     /// Of the kind [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, and
-    /// [`Decode`](crate::ErrorKind::Decode) if the session is one of a type.
+    /// [`Decode`](crate::ErrorKind::Decode) if this request has put a type into the session.
     pub async fn session(&self) -> Result<Session> {
-        self.0.load(|state| typed::expect_map(state)).await?;
+        self.0.load(typed::expect_map).await?;
         Ok(self.handle())
     }
 
@@ -154,14 +155,14 @@ impl RequestSession {
 
     async fn commit_to_store(&self) -> Result<ResponseHeaders> {
         let mut state = self.0.with(|state| Box::new(state.clone()));
-        let generations = &self.0.sessions.generations;
-        let was_put_off = state.header.checked.is_some() && !generations.recheck_every.is_zero();
-        if state.is_renewed && was_put_off {
-            // The new id would outlive what ended the old one: the comparison is made now.
+        if state.continues.is_some() {
+            // The new id would outlive what has ended the old one since that came.
             let compared = self.0.sessions.load(&self.0.cookies, Duration::ZERO).await?;
-            if !compared.came_valid {
-                Saving::TooLate.check(generations.retry_after)?;
+            let is_old = |ended: &Ended| ended.id == compared.header.id;
+            if !compared.came_valid || !state.ended.iter().any(is_old) {
+                Saving::TooLate.check(self.0.sessions.generations.retry_after)?;
             }
+            state.header.checked = compared.header.checked;
         }
         let lines = self.0.sessions.save(&mut state, &self.handle()).await?;
         self.0.with(|present| *present = *state);
@@ -220,7 +221,7 @@ impl fmt::Debug for RequestSession {
 }
 
 /// What a response says about its session.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ResponseHeaders {
     set_cookie: Vec<String>,
     is_touched: bool,
@@ -266,6 +267,16 @@ impl ResponseHeaders {
             directives.any(|one| private.iter().any(|name| one.eq_ignore_ascii_case(name)))
         });
         (self.is_touched && !is_private).then_some("no-store")
+    }
+}
+
+impl fmt::Debug for ResponseHeaders {
+    /// How many lines there are, and not what is in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHeaders")
+            .field("set_cookie", &self.set_cookie.len())
+            .field("is_touched", &self.is_touched)
+            .finish()
     }
 }
 

@@ -44,10 +44,11 @@ impl Shared {
         session: &Session<()>,
     ) -> Result<Vec<String>> {
         let now = self.clock.now();
-        let is_saved = self.is_to_be_saved(state)?;
-        if is_saved {
-            // Before anything is written down that cannot be taken back.
-            self.check_fits(state, now)?;
+        let mut is_saved = self.is_to_be_saved(state)?;
+        // Before anything is written down that cannot be taken back.
+        if is_saved && let Err(error) = self.check_fits(state, now) {
+            leave_out(state, error)?;
+            is_saved = false;
         }
         self.end(state).await?;
         if state.is_unacknowledged && !state.is_changed() {
@@ -68,7 +69,7 @@ impl Shared {
             if header.user.is_some() {
                 header.user_generation = header.user_generation.max(now.as_millis());
             }
-            header.checked = Some(now);
+            header.checked.get_or_insert(now);
         }
         self.lifetime.renew(&mut header, now);
         let mut plaintext = Vec::new();
@@ -78,21 +79,18 @@ impl Shared {
     }
 
     fn is_to_be_saved(&self, state: &State) -> Result<bool> {
-        let change = state.change();
-        let can_leave_out = match (change, state.saving) {
-            (Change::None, _) => return Ok(false),
-            (_, Saving::Free | Saving::Unchecked | Saving::InPlaceOf(_)) => return Ok(true),
-            (Change::Unasked, _) => true,
-            (Change::Asked, Saving::Overtaken(_)) if self.generations.on_conflict.is_some() => {
-                return Ok(true);
+        match (state.change(), state.saving) {
+            (Change::None, _) => Ok(false),
+            (_, Saving::Free | Saving::Unchecked | Saving::InPlaceOf(_)) => Ok(true),
+            (Change::Unasked, _) => Ok(false),
+            // Which of two goes on with the session is no question of what it holds.
+            (Change::Asked, Saving::Overtaken(_))
+                if self.generations.on_conflict.is_some() && state.continues.is_none() =>
+            {
+                Ok(true)
             }
-            (Change::Asked, _) => false,
-        };
-        if can_leave_out {
-            return Ok(false);
+            (Change::Asked, saving) => saving.check(self.generations.retry_after).map(|()| true),
         }
-        state.saving.check(self.generations.retry_after)?;
-        Ok(true)
     }
 
     /// Voids what has ended.
@@ -102,17 +100,61 @@ impl Shared {
             for ended in std::mem::take(&mut state.ended) {
                 let row = self.row(&ended.id);
                 let key = Key::field(&self.scopes.session, &row);
+                if let Some(generation) = state.continues {
+                    self.hand_over(key, generation, now, ended.keep_until).await?;
+                }
                 self.raise(key, now, ended.keep_until).await?;
             }
         }
         if let Some(user) = state.ended_user.take() {
-            let number =
-                self.raise(Key::field(&self.scopes.user, &*user), now, Timestamp::MAX).await?;
-            if state.header.user == Some(user) {
-                state.header.user_generation = number;
+            let key = Key::field(&self.scopes.user, &*user);
+            let header = &mut state.header;
+            if header.user.as_ref() != Some(&user) {
+                self.raise(key, now, Timestamp::MAX).await?;
+            } else if state.continues.is_some() {
+                header.user_generation =
+                    self.raise_from(key, header.user_generation, Timestamp::MAX).await?;
+            } else {
+                header.user_generation = self.raise(key, now, Timestamp::MAX).await?;
             }
         }
         Ok(())
+    }
+
+    /// Ends a session that goes on under another id, unless another request saved or ended it first.
+    async fn hand_over(
+        &self,
+        key: Key<'_>,
+        mut generation: u64,
+        now: Timestamp,
+        keep_until: Timestamp,
+    ) -> Result<()> {
+        if let Some(store) = self.generations.mode.monotonic() {
+            let until = now.plus(self.generations.grace);
+            let advance = store.advance(key, generation, until, keep_until);
+            match self.answer(self.ask(advance).await)? {
+                Advance::Done => generation += 1,
+                Advance::Conflict(present) => {
+                    return Saving::lost_to(present).check(self.generations.retry_after);
+                }
+            }
+        }
+        self.raise_from(key, generation, keep_until).await.map(drop)
+    }
+
+    /// Raises a row by one. Whoever raised it since it was at this generation was first.
+    async fn raise_from(
+        &self,
+        key: Key<'_>,
+        generation: u64,
+        keep_until: Timestamp,
+    ) -> Result<u64> {
+        let raised = self.raise(key, Timestamp::MIN, keep_until).await?;
+        // Zero is none: what never had a generation gets none by being renewed.
+        if generation == 0 || generation.checked_add(1) != Some(raised) {
+            Saving::TooLate.check(self.generations.retry_after)?;
+        }
+        Ok(raised)
     }
 
     /// Gives a session that is to be saved its generations. Whether it is saved: not if a conflict was
@@ -123,11 +165,11 @@ impl Shared {
         session: &Session<()>,
         now: Timestamp,
     ) -> Result<bool> {
-        if self.generations.mode.store().is_none() || state.saving == Saving::Unchecked {
-            return Ok(true);
-        }
         if state.is_new {
             self.begin(state, now).await?;
+            return Ok(true);
+        }
+        if self.generations.mode.store().is_none() || state.saving == Saving::Unchecked {
             return Ok(true);
         }
         if state.is_changed() && self.generations.mode.monotonic().is_some() {
@@ -140,10 +182,7 @@ impl Shared {
     /// not take the place of one that another request was given meanwhile.
     async fn is_newest(&self, state: &State) -> bool {
         let Some(store) = self.generations.mode.monotonic() else { return true };
-        let expected = match state.saving {
-            Saving::InPlaceOf(present) => present,
-            _ => state.header.session_generation,
-        };
+        let expected = state.expected_generation();
         let row = self.row(&state.header.id);
         let rows = self.ask(store.read(&[Key::field(&self.scopes.session, &row)])).await;
         rows.is_ok_and(|rows| matches!(rows[..], [Some(kept)] if kept.number == expected))
@@ -153,6 +192,24 @@ impl Shared {
     async fn begin(&self, state: &mut State, now: Timestamp) -> Result<()> {
         let Some(store) = self.generations.mode.store() else { return Ok(()) };
         let header = &mut state.header;
+        // What goes on keeps those of its user and its beginning.
+        if state.continues.is_none() {
+            self.begin_for_user(store, header, now).await?;
+        }
+        if self.generations.mode.is_per_session() {
+            let row = self.row(&header.id);
+            let key = Key::field(&self.scopes.session, &row);
+            header.session_generation = self.start(store, key, now, header.absolute_until).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_for_user(
+        &self,
+        store: &dyn DynGenerationStore,
+        header: &mut Header,
+        now: Timestamp,
+    ) -> Result<()> {
         let user = header.user.as_deref().filter(|_| header.user_generation == 0);
         let user = user.map(|user| Key::field(&self.scopes.user, user));
         let keys = [Some(self.floor()), user];
@@ -171,15 +228,8 @@ impl Shared {
                 None => self.start(store, key, now, Timestamp::MAX).await?,
             };
         }
-        // The floor may be ahead of the clock. What was only renewed is not lifted over it.
-        if header.checked.is_none() {
-            header.started = header.started.max(Timestamp::from_millis(floor));
-        }
-        if self.generations.mode.is_per_session() {
-            let row = self.row(&header.id);
-            let key = Key::field(&self.scopes.session, &row);
-            header.session_generation = self.start(store, key, now, header.absolute_until).await?;
-        }
+        // The floor may be ahead of the clock.
+        header.started = header.started.max(Timestamp::from_millis(floor));
         header.checked = Some(now);
         Ok(())
     }
@@ -191,14 +241,10 @@ impl Shared {
         now: Timestamp,
     ) -> Result<bool> {
         let Some(store) = self.generations.mode.monotonic() else { return Ok(true) };
-        let mut overtaken = None;
-        let mut expected = match state.saving {
-            Saving::InPlaceOf(present) => present,
-            Saving::Overtaken(present) => {
-                overtaken = Some(present);
-                present
-            }
-            _ => state.header.session_generation,
+        let mut expected = state.expected_generation();
+        let mut overtaken = match state.saving {
+            Saving::Overtaken(present) => Some(present),
+            _ => None,
         };
         for _ in 0..TRIES {
             if let Some(present) = overtaken.take() {
@@ -215,14 +261,16 @@ impl Shared {
             match self.answer(self.ask(advance).await)? {
                 Advance::Done => {
                     state.header.session_generation = expected + 1;
+                    state.saving = Saving::Free;
                     return Ok(true);
                 }
                 // Nobody asked for it: what the other request saved stands.
                 Advance::Conflict(_) if state.change() == Change::Unasked => return Ok(false),
-                Advance::Conflict(Some(present)) => overtaken = Some(present.number),
-                Advance::Conflict(None) => {
-                    return Saving::TooLate.check(self.generations.retry_after).map(|()| false);
-                }
+                Advance::Conflict(present) => match Saving::lost_to(present) {
+                    Saving::Overtaken(present) => overtaken = Some(present),
+                    // Ended: no hook is asked whether it is to live on.
+                    lost => return lost.check(self.generations.retry_after).map(|()| false),
+                },
             }
         }
         Saving::Overtaken(expected).check(self.generations.retry_after).map(|()| false)
@@ -238,6 +286,7 @@ impl Shared {
         });
         session.look(|changed| {
             state.content.clone_from(&changed.content);
+            state.header.schema = changed.header.schema;
             state.flash_mut().clone_from(&changed.header.flash);
         });
         resolution
@@ -264,7 +313,11 @@ impl Shared {
                 header.write(to);
                 to.extend_from_slice(content);
             })?;
-            cookie::set_cookie(&self.attributes, &token, self.max_age(header), *seen_chunks)?
+            let max_age = self.max_age(header);
+            match cookie::set_cookie(&self.attributes, &token, max_age, *seen_chunks) {
+                Ok(lines) => lines,
+                Err(error) => leave_out(state, error)?,
+            }
         } else if state.is_removed {
             cookie::remove_cookie(&self.attributes, state.seen_chunks)
         } else {
@@ -321,4 +374,13 @@ impl Shared {
             Error::unavailable(error, self.generations.retry_after)
         })
     }
+}
+
+/// No lines, for a session that is sealed anew and nobody asked for that: a read does not fail for it.
+fn leave_out(state: &State, error: Error) -> Result<Vec<String>> {
+    if error.kind() != ErrorKind::TooLarge || state.change() != Change::Unasked {
+        return Err(error);
+    }
+    tracing::warn!(target: "cookie_session", %error, "a session cannot be sealed anew, and is left as it is");
+    Ok(Vec::new())
 }

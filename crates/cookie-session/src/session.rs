@@ -236,12 +236,13 @@ impl<T> Session<T> {
 
 /// A session that was asked for as [any](crate::RequestSession::any).
 impl Session<()> {
-    /// The same session as a small map.
+    /// The same session as a small map, as [`RequestSession::session`](crate::RequestSession::session)
+    /// has it.
     ///
     /// # Errors
-    /// Of the kind [`Decode`](ErrorKind::Decode) if it is one of a type.
+    /// Of the kind [`Decode`](ErrorKind::Decode) if this request has put a type into it.
     pub fn as_map(&self) -> Result<Session> {
-        self.change(|state| typed::expect_map(state))?;
+        self.change(typed::expect_map)?;
         Ok(Session { inner: Arc::clone(&self.inner), content: PhantomData })
     }
 

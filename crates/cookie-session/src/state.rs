@@ -6,6 +6,7 @@ use dogpile_core::Timestamp;
 
 use crate::content::Content;
 use crate::cookie::{Candidates, SeenChunks};
+use crate::generation::Generation;
 use crate::header::{Header, SessionId};
 use crate::key::no_random_bytes;
 use crate::lifetime::Lifetime;
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) is_new: bool,
     /// The user logged in, or a new id was asked for.
     pub(crate) is_renewed: bool,
+    /// The generation at which a session that came goes on under a new id.
+    pub(crate) continues: Option<u64>,
     /// A message was put.
     pub(crate) is_flashed: bool,
     /// It is to be sealed anew though nothing changed: for its clocks, or for its key.
@@ -104,18 +107,22 @@ impl State {
         self.header.user_generation = 0;
         self.header.checked = None;
         self.saving = Saving::Free;
+        self.continues = None;
         Ok(())
     }
 
     /// Another id for the same session; no token of the one before opens any more.
     pub(crate) fn renew(&mut self, lifetime: &Lifetime, now: Timestamp) -> Result<()> {
         let id = random_id()?;
+        if self.exists && !self.is_new {
+            self.continues = Some(self.expected_generation());
+        }
         self.end();
         self.begin(lifetime, now)?;
         self.header.id = id;
         self.header.session_generation = 0;
         (self.is_new, self.is_renewed) = (true, true);
-        if matches!(self.saving, Saving::InPlaceOf(_) | Saving::Overtaken(_)) {
+        if let Saving::InPlaceOf(_) = self.saving {
             self.saving = Saving::Free;
         }
         Ok(())
@@ -140,15 +147,25 @@ impl State {
         };
     }
 
-    /// Makes it no session, as if nothing valid had come.
+    /// Makes it no session, as if nothing valid had come. What was ended is ended all the same.
     pub(crate) fn refuse(&mut self) {
-        *self = Self { came: self.came, seen_chunks: self.seen_chunks, ..Self::default() };
+        let refused = std::mem::take(self);
+        let Self { came, seen_chunks, ended, ended_user, .. } = refused;
+        *self = Self { came, seen_chunks, ended, ended_user, ..Self::default() };
     }
 
     /// Notes the present id as one that is over.
     fn end(&mut self) {
         if self.exists && !self.is_new {
             self.ended.push(Ended { id: self.header.id, keep_until: self.header.absolute_until });
+        }
+    }
+
+    /// What the store has to have for this session to be saved.
+    pub(crate) fn expected_generation(&self) -> u64 {
+        match self.saving {
+            Saving::InPlaceOf(present) => present,
+            _ => self.header.session_generation,
         }
     }
 
@@ -206,6 +223,7 @@ impl State {
         self.came_flash = None;
         (self.is_new, self.is_renewed, self.is_flashed) = (false, false, false);
         (self.is_due, self.is_unacknowledged, self.is_removed) = (false, false, false);
+        self.continues = None;
         self.ended.clear();
     }
 }
@@ -226,6 +244,15 @@ fn random_id() -> Result<SessionId> {
 }
 
 impl Saving {
+    /// What became of a session that is not at the generation that was expected, but here.
+    pub(crate) fn lost_to(present: Option<Generation>) -> Self {
+        match present {
+            // Only a save leaves the generation before readable.
+            Some(kept) if kept != Generation::begun(kept.number) => Self::Overtaken(kept.number),
+            _ => Self::TooLate,
+        }
+    }
+
     /// Why a change that was asked for is not saved.
     pub(crate) fn check(self, retry_after: Duration) -> Result<()> {
         let conflict = |what| Err(Error::new(ErrorKind::Conflict, what));

@@ -134,12 +134,23 @@ fn encode<T: SessionData>(value: &T) -> Result<Vec<u8>> {
     })
 }
 
-/// Sees that the session is a map.
-pub(crate) fn expect_map(state: &State) -> Result<()> {
-    if state.header.schema != 0 && !state.content.is_empty() {
-        let what = "the session is one of a type, and was asked for as a map";
+/// Sees that the session is a map. A type is newer than that.
+pub(crate) fn expect_map(state: &mut State) -> Result<()> {
+    let version = state.header.schema;
+    if version == 0 || state.content.is_empty() {
+        return Ok(());
+    }
+    if state.content.is_changed() {
+        let what = "this request has put a type into the session, and asks for a map";
         return Err(Error::new(ErrorKind::Decode, what));
     }
+    // Loud, because it may be a mistake: a program that asks for both.
+    tracing::warn!(
+        target: "cookie_session",
+        stored = version,
+        "a session was refused: it is one of a type, and was asked for as a map",
+    );
+    state.refuse();
     Ok(())
 }
 
@@ -157,11 +168,14 @@ pub(crate) fn expect<T: SessionData>(state: &mut State) -> Result<()> {
     };
     match migrated {
         Some(value) => {
+            let was_changed = state.content.is_changed();
             state.content.set(encode(&value)?);
             state.header.schema = T::VERSION;
-            // It is no change of the application's: it is made again if it cannot be saved.
-            state.content.settle();
-            state.is_due = true;
+            if !was_changed {
+                // It is no change of the application's: it is made again if it cannot be saved.
+                state.content.settle();
+                state.is_due = true;
+            }
         }
         None => {
             tracing::debug!(

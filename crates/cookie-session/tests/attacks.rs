@@ -8,8 +8,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use cookie_session::generation::{Generations, MemoryStore};
-use cookie_session::{Attributes, KeyRing, KeyState, RootKey, Session, Sessions};
+use cookie_session::{
+    Attributes, KeyRing, KeyState, RootKey, Session, SessionData, Sessions, Stored,
+};
+use serde::{Deserialize, Serialize};
 use support::log::Log;
+use support::store::{Shaky, Trouble};
 use support::{Browser, Server, count, log_out, read};
 
 const SECRET: &str = "attack at dawn";
@@ -188,11 +192,15 @@ async fn with_secrets() -> (Server, Browser, Vec<String>) {
     (server, browser, secrets)
 }
 
+/// No part of a secret is in a text, nor its bytes as numbers.
 #[track_caller]
 fn is_clean(text: &str, secrets: &[String]) {
     for secret in secrets {
         for at in 0..=secret.len() - 8 {
-            assert!(!text.contains(&secret[at..at + 8]), "there is a secret in: {text}");
+            let part = &secret[at..at + 8];
+            let numbers = format!("{:?}", part.as_bytes());
+            let is_in = text.contains(part) || text.contains(&numbers[1..numbers.len() - 1]);
+            assert!(!is_in, "there is a secret in: {text}");
         }
     }
 }
@@ -203,11 +211,17 @@ async fn no_text_for_people_holds_a_secret() {
     let request = server.arrive(&browser);
     let session = request.session().await.unwrap();
     secrets.push(session.csrf_token().unwrap());
+    session.insert("count", &1).unwrap();
+    let headers = request.commit().await.unwrap();
+    let mut next = Browser::new();
+    next.receive(headers.set_cookie());
+    secrets.push(next.value().to_owned());
     let sessions: &Sessions = &server.sessions;
     let huge = async |session: Session| session.insert(SECRET, &SECRET.repeat(500));
-    let too_large = server.visit(&mut browser.clone(), huge).await;
+    let too_large = server.visit(&mut next, huge).await;
     let decode = session.get::<u8>(SECRET).unwrap_err();
     let mut texts = format!("{request:?} {session:?} {sessions:?} {:?}", request.any().await);
+    write!(texts, "{headers:?}").unwrap();
     for error in [too_large.unwrap_err(), session.check_csrf(SECRET).unwrap_err()] {
         write!(texts, "{error} {error:?}").unwrap();
     }
@@ -246,7 +260,9 @@ async fn every_refusal_has_its_reason_in_the_log_and_no_secret() {
     reason(&server, &browser, "future").await;
     server.clock.advance(Duration::from_secs(61) + support::IDLE);
     reason(&server, &browser, "idle").await;
-    server.clock.step_back(support::IDLE);
+    server.clock.advance(support::ABSOLUTE);
+    reason(&server, &browser, "lived its time").await;
+    server.clock.step_back(support::ABSOLUTE + support::IDLE);
     server.visit(&mut browser, count).await.unwrap();
     server.visit(&mut browser, count).await.unwrap();
     reason(&server, &before, "newer generation").await;
@@ -254,4 +270,80 @@ async fn every_refusal_has_its_reason_in_the_log_and_no_secret() {
     reason(&server, &browser, "its user").await;
     server.sessions.end_all().await.unwrap();
     reason(&server, &browser, "all sessions").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_and_the_schema_have_their_reasons_in_the_log_and_no_secret() {
+    let store = Shaky::new();
+    let server = Server::with(Generations::per_session(store.clone()));
+    let (mut browser, log) = (Browser::new(), Log::default());
+    let put = async |session: Session| {
+        session.log_in(SECRET)?;
+        session.insert(SECRET, SECRET)
+    };
+    server.visit(&mut browser, put).await.unwrap();
+    let secrets = [SECRET.to_owned(), browser.value().to_owned()];
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let told = |level: &str, expected: &str| {
+        let lines = log.take();
+        let found = lines.iter().any(|line| {
+            line.starts_with(&format!("cookie_session: {level}")) && line.contains(expected)
+        });
+        assert!(found, "{level} {expected:?} is not in the log, but {lines:?}");
+        is_clean(&lines.concat(), &secrets);
+    };
+    for (trouble, expected) in [(Trouble::Down, "is down"), (Trouble::Hangs, "250ms")] {
+        store.trouble(trouble);
+        assert!(server.arrive(&browser).session().await.is_err());
+        told("WARN", expected);
+        assert!(server.visit(&mut Browser::new(), count).await.is_err());
+        told("WARN", expected);
+        assert!(server.sessions.end_user(SECRET).await.is_err());
+        told("WARN", expected);
+    }
+    store.trouble(Trouble::None);
+
+    // The release before does not know the schema of this one.
+    let request = server.arrive(&browser);
+    assert!(request.typed::<Newer>().await.unwrap().is_new());
+    told("DEBUG", "stored=0 expected=7");
+    let mut newer = Browser::new();
+    let request = server.arrive(&newer);
+    request.typed::<Newer>().await.unwrap().set(&Newer { text: SECRET.to_owned() }).unwrap();
+    newer.receive(request.commit().await.unwrap().set_cookie());
+    log.take();
+    assert!(server.arrive(&newer).typed::<Older>().await.unwrap().is_new());
+    told("DEBUG", "stored=7 expected=1");
+
+    for (scope, expected) in
+        [("session", "of its session"), ("user", "of its user"), ("floor", "the store is empty")]
+    {
+        store.forget(scope);
+        assert!(server.arrive(&browser).session().await.unwrap().is_new());
+        told("DEBUG", expected);
+    }
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Newer {
+    text: String,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Older {}
+
+impl SessionData for Newer {
+    const VERSION: u32 = 7;
+
+    fn migrate(_: Stored<'_>) -> Option<Self> {
+        None
+    }
+}
+
+impl SessionData for Older {
+    const VERSION: u32 = 1;
+
+    fn migrate(_: Stored<'_>) -> Option<Self> {
+        None
+    }
 }

@@ -132,6 +132,70 @@ async fn open_lets_in_and_saves() {
     }
 }
 
+#[tokio::test]
+async fn a_renewal_that_was_let_in_gets_its_generation_when_the_store_is_back() {
+    for (server, store, mut browser) in servers(Outage::FailOpen).await {
+        let before = browser.clone();
+        let request = server.arrive(&browser);
+        store.trouble(Trouble::Down);
+        request.session().await.unwrap().renew().unwrap();
+        store.trouble(Trouble::None);
+        browser.receive(request.commit().await.unwrap().set_cookie());
+        assert_ne!(browser, before);
+        let user = async |session: Session| Ok(session.user());
+        assert_eq!(server.visit(&mut browser, user).await.unwrap().as_deref(), Some("Ada"));
+    }
+}
+
+/// A token from before there was a store has no generations, and may be let in unchecked.
+#[tokio::test]
+async fn a_renewal_gives_no_generation_to_what_was_never_compared() {
+    for mode in modes() {
+        for is_elsewhere in [false, true] {
+            let keys = KeyRing::new(RootKey::generate().unwrap());
+            let clock = Server::new().clock;
+            let before = Server::build(keys.clone(), clock.clone(), |options| options);
+            let (mut browser, rows) = (Browser::new(), Shaky::new());
+            before.visit(&mut browser, log_in).await.unwrap();
+            let generations = mode(rows.clone()).with_outage(Outage::FailOpen);
+            let server =
+                Server::build(keys, clock, |options| options.with_generations(generations));
+            server.visit(&mut Browser::new(), log_in).await.unwrap();
+
+            rows.trouble(Trouble::ReadsNothing);
+            let request = server.arrive(&browser);
+            let session = request.session().await.unwrap();
+            match is_elsewhere {
+                true => session.log_out_elsewhere().unwrap(),
+                false => session.renew().unwrap(),
+            }
+            if let Ok(headers) = request.commit().await {
+                browser.receive(headers.set_cookie());
+            }
+            rows.trouble(Trouble::None);
+            let user = async |session: Session| Ok(session.user());
+            assert_eq!(server.visit(&mut browser, user).await.unwrap(), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_was_let_in_is_compared_as_soon_as_the_store_is_back() {
+    const EVERY: Duration = Duration::from_secs(10);
+    let store = Shaky::new();
+    let generations = Generations::per_user(store.clone())
+        .with_outage(Outage::FailOpen)
+        .with_recheck_every(EVERY);
+    let (server, mut browser) = (Server::with(generations), Browser::new());
+    server.visit(&mut browser, log_in).await.unwrap();
+    server.clock.advance(EVERY);
+    server.sessions.end_user("Ada").await.unwrap();
+    store.trouble(Trouble::Down);
+    server.visit(&mut browser, async |session| session.renew()).await.unwrap();
+    store.trouble(Trouble::None);
+    assert!(server.arrive(&browser).session().await.unwrap().is_new());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_is_given_up() {
     for mode in modes() {

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cookie_session::generation::{Generations, MemoryStore, Resolution};
@@ -11,6 +12,8 @@ use cookie_session::{Error, ErrorKind, Flash, RequestSession, ResponseHeaders, R
 use dogpile_conformance::Subject;
 use support::store::{Shaky, Trouble};
 use support::{Browser, IDLE, Server, count, read};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -200,20 +203,26 @@ async fn a_logout_wins_over_what_is_saved_at_the_same_time() {
     conflict(under_way.commit().await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_requests_at_once_one_saves() {
     let server = monotonic();
     let mut browser = with_count(&server).await;
     let server = Subject::new(server);
     for round in 0..20 {
-        let mut tasks = tokio::task::JoinSet::new();
+        let (mut tasks, all_are_served) = (JoinSet::new(), Arc::new(Barrier::new(8)));
         for _ in 0..8 {
             let (server, browser) = (server.clone(), browser.clone());
-            tasks.spawn(async move { served(&server, &browser).await.commit().await });
+            let all_are_served = Arc::clone(&all_are_served);
+            tasks.spawn(async move {
+                let request = served(&server, &browser).await;
+                all_are_served.wait().await;
+                request.commit().await
+            });
         }
         let (saved, refused): (Vec<_>, Vec<_>) =
             tasks.join_all().await.into_iter().partition(Result::is_ok);
         assert_eq!((saved.len(), refused.len()), (1, 7), "round {round}");
+        refused.into_iter().for_each(|result| drop(conflict(result)));
         browser.receive(saved[0].as_ref().unwrap().set_cookie());
         server.visit(&mut browser, async |_: Session| Ok(())).await.unwrap();
     }

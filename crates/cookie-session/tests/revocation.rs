@@ -9,7 +9,7 @@ use std::time::Duration;
 use cookie_session::generation::{Generations, MemoryStore, OverCounter};
 use cookie_session::{ErrorKind, Session};
 use dogpile_conformance::wrong::WrongCounter;
-use support::store::Shaky;
+use support::store::{Shaky, Trouble};
 use support::{Browser, Server, count, log_out, read};
 
 async fn log_in(session: Session) -> cookie_session::Result<()> {
@@ -150,7 +150,7 @@ async fn what_is_no_handle_is_refused_and_so_are_sessions_that_cannot_be_ended_a
     }
     let store = Shaky::new();
     let server = Server::with(Generations::per_session(store.clone()));
-    store.trouble(support::store::Trouble::Down);
+    store.trouble(Trouble::Down);
     let down = server.sessions.end_session(&long[..32]).await.unwrap_err();
     assert_eq!(down.kind(), ErrorKind::Unavailable);
 }
@@ -281,6 +281,25 @@ async fn a_store_that_is_set_back_logs_out() {
     assert!(!is_accepted(&server, &browser).await);
 }
 
+/// What a store loses is an end that it answered: no session can know. `end_all` is the remedy.
+#[tokio::test]
+async fn a_raise_that_the_store_lost_is_undone_until_all_are_ended() {
+    let modes: [fn(Shaky) -> Generations; 2] = [Generations::per_session, Generations::monotonic];
+    for mode in modes {
+        let store = Shaky::new();
+        let server = Server::with(mode(store.clone()));
+        let mut browser = logged_in(&server).await;
+        let copy = browser.clone();
+        store.trouble(Trouble::LosesRaises);
+        server.visit(&mut browser, log_out).await.unwrap();
+        store.trouble(Trouble::None);
+        assert!(is_accepted(&server, &copy).await);
+        server.sessions.end_all().await.unwrap();
+        assert!(!is_accepted(&server, &copy).await);
+        assert!(is_accepted(&server, &logged_in(&server).await).await);
+    }
+}
+
 #[tokio::test]
 async fn without_a_valid_cookie_the_store_is_not_asked() {
     let store = Shaky::new();
@@ -361,11 +380,11 @@ async fn a_comparison_that_was_put_off_is_made_before_a_new_id() {
 async fn a_renewal_lifts_no_session_over_the_end_of_all() {
     for generations in per_session() {
         let server = Server::with(generations);
-        let mut browser = logged_in(&server).await;
+        let browser = logged_in(&server).await;
         let request = server.arrive(&browser);
         request.session().await.unwrap().renew().unwrap();
         server.sessions.end_all().await.unwrap();
-        browser.receive(request.commit().await.unwrap().set_cookie());
+        assert_eq!(request.commit().await.unwrap_err().kind(), ErrorKind::Conflict);
         assert!(!is_accepted(&server, &browser).await);
     }
 }

@@ -5,7 +5,8 @@
 mod support;
 
 use cookie_session::generation::{Generations, MemoryStore};
-use cookie_session::{ErrorKind, Flash};
+use cookie_session::{Attributes, CookieHeaders, ErrorKind, Flash};
+use support::log::Log;
 use support::{Browser, IDLE, Server, count, log_out, read};
 
 #[tokio::test]
@@ -33,14 +34,25 @@ async fn without_a_change_no_cookie_is_set() {
     assert_eq!(browser, before);
 }
 
+/// Headers that nobody may look into.
+struct Sealed;
+
+impl CookieHeaders for Sealed {
+    fn value(&self, _: usize) -> Option<&[u8]> {
+        panic!("the cookies were read")
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_read_until_it_is_asked_for() {
-    let server = Server::new();
-    let request = server.arrive(&Browser::holding("garbage"));
-    let headers = request.commit().await.unwrap();
-    assert!(headers.set_cookie().is_empty() && !headers.is_touched());
-    assert_eq!(headers.cache_control(None), None);
+    for generations in [Generations::stateless(), Generations::monotonic(MemoryStore::new())] {
+        let request = Server::with(generations).sessions.request(Sealed);
+        let headers = request.clone().commit().await.unwrap();
+        assert!(headers.set_cookie().is_empty() && !headers.is_touched());
+        assert_eq!(headers.cache_control(None), None);
+    }
 
+    let request = Server::new().arrive(&Browser::holding("garbage"));
     request.session().await.unwrap();
     let headers = request.commit().await.unwrap();
     assert!(headers.set_cookie().is_empty() && headers.is_touched());
@@ -270,4 +282,86 @@ async fn what_fits_without_its_generations_alone_is_told_before_the_store_is_cha
         }
     }
     assert!((1..100).contains(&refused), "{refused}");
+}
+
+#[tokio::test]
+async fn what_only_outgrew_a_longer_line_is_read_and_not_sealed_anew() {
+    let keys = cookie_session::KeyRing::new(cookie_session::RootKey::generate().unwrap());
+    let store = MemoryStore::new();
+    for generations in [
+        Generations::stateless(),
+        Generations::per_session(store.clone()),
+        Generations::monotonic(store.clone()),
+    ] {
+        let before = Server::build(keys.clone(), Server::new().clock, |options| {
+            options.with_generations(generations.clone())
+        });
+        let mut browser = Browser::new();
+        // As much as fits, to the byte or nearly.
+        for length in (2_000..4_000).rev() {
+            let fill = async |session: cookie_session::Session| {
+                session.insert("text", &"x".repeat(length))
+            };
+            if before.visit(&mut browser, fill).await.is_ok() {
+                break;
+            }
+        }
+        let filled = browser.clone();
+        assert_ne!(filled, Browser::new());
+        // A deploy whose lines are longer.
+        let after = Server::build(keys.clone(), before.clock.clone(), |options| {
+            options.with_generations(generations).with_lasting_cookie()
+        });
+        after.clock.advance(IDLE / 2);
+        let (log, keys) =
+            (Log::default(), async |session: cookie_session::Session| Ok(session.keys()));
+        let guard = tracing::subscriber::set_default(log.clone());
+        assert_eq!(after.visit(&mut browser, keys).await.unwrap(), ["text"]);
+        drop(guard);
+        assert_eq!(browser, filled, "its cookie is left as it is");
+        let lines = log.take();
+        assert!(lines.iter().any(|line| line.starts_with("cookie_session: WARN")), "{lines:?}");
+        // What somebody asked for is told.
+        let error = after.visit(&mut browser, count).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        // It gets room, and is sealed as ever.
+        after.visit(&mut browser, async |session| session.insert("text", "short")).await.unwrap();
+        assert_ne!(browser, filled);
+    }
+}
+
+/// The parts of a large session that a browser keeps.
+fn parts(browser: &Browser) -> usize {
+    browser.0.len()
+}
+
+#[tokio::test]
+async fn a_large_session_comes_and_goes_in_several_cookies() {
+    for generations in [Generations::stateless(), Generations::monotonic(MemoryStore::new())] {
+        let server = Server::with_options(|options| {
+            let cookie = Attributes::host("session").unwrap().with_chunks(3).unwrap();
+            options.with_cookie(cookie).with_generations(generations)
+        });
+        let mut browser = Browser::new();
+        let fill = |length: usize| {
+            async move |session: cookie_session::Session| {
+                session.insert("text", &"x".repeat(length))
+            }
+        };
+        let text = async |session: cookie_session::Session| session.get::<String>("text");
+        for (length, expected) in [(8_000, 3), (4_000, 2), (10, 1), (8_000, 3)] {
+            server.visit(&mut browser, fill(length)).await.unwrap();
+            assert_eq!(parts(&browser), expected, "of {length} bytes");
+            let seen = server.visit(&mut browser, text).await.unwrap().unwrap();
+            assert_eq!(seen.len(), length);
+        }
+        // One part is lost: no session, and its parts are taken away with the next one's cookie.
+        let mut torn = browser.clone();
+        torn.0.remove(1);
+        assert_eq!(server.visit(&mut torn, text).await.unwrap(), None);
+        server.visit(&mut torn, count).await.unwrap();
+        assert_eq!(parts(&torn), 1);
+        server.visit(&mut browser, log_out).await.unwrap();
+        assert_eq!(browser, Browser::new());
+    }
 }

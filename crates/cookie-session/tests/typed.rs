@@ -4,9 +4,10 @@
 
 mod support;
 
-use cookie_session::generation::{Generations, MemoryStore};
+use cookie_session::generation::{Generations, MemoryStore, Resolution};
 use cookie_session::{ErrorKind, KeyRing, RootKey, Session, SessionData, Stored};
 use serde::{Deserialize, Serialize};
+use support::log::Log;
 use support::{Browser, Server};
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -152,17 +153,113 @@ async fn a_newer_version_is_no_session_and_not_touched() {
 }
 
 #[tokio::test]
-async fn a_type_is_not_a_map_and_a_map_not_a_type() {
+async fn a_program_that_knows_only_maps_sees_no_session_where_a_type_is() {
+    for generations in [Generations::stateless(), Generations::per_session(MemoryStore::new())] {
+        // The release before, while the one with the type is rolled out.
+        let (server, mut browser) = (Server::with(generations), Browser::new());
+        visit(&server, &mut browser, |session: Session<First>| session.log_in("Ada"))
+            .await
+            .unwrap();
+        visit(&server, &mut browser, |session: Session<First>| {
+            session.set(&First { cart: vec![7] })
+        })
+        .await
+        .unwrap();
+        let (log, before) = (Log::default(), browser.clone());
+        let guard = tracing::subscriber::set_default(log.clone());
+        let seen = server.visit(&mut browser, async |session| {
+            Ok((session.user(), session.is_new(), session.keys()))
+        });
+        assert_eq!(seen.await.unwrap(), (None, true, vec![]));
+        drop(guard);
+        // It may as well be a mistake in the program, so it is told where it is seen.
+        let lines = log.take();
+        assert!(lines.iter().any(|line| line.starts_with("cookie_session: WARN")), "{lines:?}");
+        assert_eq!(browser, before);
+        let first: First = visit(&server, &mut browser, data).await.unwrap();
+        assert_eq!(first, First { cart: vec![7] });
+    }
+}
+
+#[tokio::test]
+async fn what_asks_only_for_its_user_does_not_mind_the_type() {
     let (server, mut browser) = (Server::new(), Browser::new());
     visit(&server, &mut browser, |session: Session<First>| session.set(&First { cart: vec![7] }))
         .await
         .unwrap();
-    let as_map = server.visit(&mut browser.clone(), async |session| Ok(session.keys())).await;
-    assert_eq!(as_map.unwrap_err().kind(), ErrorKind::Decode);
-    // What asks only for its user does not mind.
     let any = server.arrive(&browser).any().await.unwrap();
     assert_eq!((any.user(), any.is_new()), (None, false));
     assert_eq!(any.as_typed::<First>().unwrap().data().unwrap(), First { cart: vec![7] });
+}
+
+#[tokio::test]
+async fn a_type_that_this_request_put_is_not_dropped_for_a_map() {
+    let (server, browser) = (Server::new(), Browser::new());
+    let request = server.arrive(&browser);
+    request.typed::<First>().await.unwrap().set(&First { cart: vec![7] }).unwrap();
+    assert_eq!(request.session().await.unwrap_err().kind(), ErrorKind::Decode);
+    assert_eq!(request.commit().await.unwrap().set_cookie().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_ended_stays_ended_though_the_session_cannot_be_migrated() {
+    for generations in [
+        Generations::per_user(MemoryStore::new()),
+        Generations::per_session(MemoryStore::new()),
+        Generations::monotonic(MemoryStore::new()),
+    ] {
+        let server = Server::with(generations);
+        let mut browsers = [Browser::new(), Browser::new()];
+        for browser in &mut browsers {
+            visit(&server, browser, |session: Session<First>| session.log_in("Ada")).await.unwrap();
+            visit(&server, browser, |session: Session<First>| {
+                session.set(&First { cart: vec![7] })
+            })
+            .await
+            .unwrap();
+        }
+        let request = server.arrive(&browsers[0]);
+        // A middleware does that, and then the handler asks for what it knows.
+        request.any().await.unwrap().log_out_elsewhere().unwrap();
+        assert!(request.typed::<Third>().await.unwrap().is_new());
+        request.commit().await.unwrap();
+        for browser in &browsers {
+            assert!(server.arrive(browser).any().await.unwrap().is_new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_may_be_resolved_in_a_newer_type() {
+    let generations = Generations::monotonic(MemoryStore::new()).with_on_conflict(|conflict| {
+        let ours = conflict.session().as_typed::<Second>().unwrap();
+        ours.update(|second| second.currency = "CHF".into()).unwrap();
+        Resolution::KeepOurs
+    });
+    let (server, mut browser) = (Server::with(generations), Browser::new());
+    let put =
+        |item: u64| move |session: Session<First>| session.update(|first| first.cart.push(item));
+    visit(&server, &mut browser, put(1)).await.unwrap();
+    let late = server.arrive(&browser);
+    put(2)(late.typed().await.unwrap()).unwrap();
+    visit(&server, &mut browser, put(3)).await.unwrap();
+    browser.receive(late.commit().await.unwrap().set_cookie());
+    let second: Second = visit(&server, &mut browser, data).await.unwrap();
+    assert_eq!(second, Second { currency: "CHF".into(), cart: vec![1, 2] });
+}
+
+#[tokio::test]
+async fn what_was_changed_and_then_migrated_is_still_a_change() {
+    let (server, mut browser) =
+        (Server::with(Generations::monotonic(MemoryStore::new())), Browser::new());
+    let put =
+        |item: u64| move |session: Session<First>| session.update(|first| first.cart.push(item));
+    visit(&server, &mut browser, put(1)).await.unwrap();
+    let late = server.arrive(&browser);
+    put(2)(late.typed().await.unwrap()).unwrap();
+    late.typed::<Second>().await.unwrap();
+    visit(&server, &mut browser, put(3)).await.unwrap();
+    assert_eq!(late.commit().await.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
 /// Says that it is the version that it is not.

@@ -27,8 +27,7 @@ pub(crate) enum Standing {
     },
 }
 
-/// Judges a token's number against the store's. Numbers begin at the moment in milliseconds at which
-/// they are begun or raised, which says how long ago that was.
+/// Judges a token's number against the store's.
 pub(crate) fn judge(
     number: u64,
     kept: Option<Generation>,
@@ -45,7 +44,13 @@ pub(crate) fn judge(
     if number == kept.number - 1 && (in_grace || !kept.acknowledged) {
         return Standing::Previous { present: kept.number, is_abandoned: !in_grace };
     }
-    Standing::Superseded { just_now: now.since(Timestamp::from_millis(kept.number)) <= grace }
+    Standing::Superseded { just_now: is_just_now(kept, now, grace) }
+}
+
+/// Whether a row was raised, or a session saved, so short a time ago that a request may have been
+/// under way. What is raised is raised to the present moment in milliseconds.
+pub(crate) fn is_just_now(kept: Generation, now: Timestamp, grace: Duration) -> bool {
+    now <= kept.previous_until || now.since(Timestamp::from_millis(kept.number)) <= grace
 }
 
 #[cfg(test)]
@@ -74,7 +79,9 @@ mod tests {
             (499_999, kept(500_000, -1, false), previous(true)),
             (499_999, kept(500_000, -1, true), old),
             // Two before.
-            (499_998, kept(500_000, 5, false), old),
+            (499_998, kept(500_000, 5, false), Standing::Superseded { just_now: true }),
+            (499_998, kept(500_000, 0, true), Standing::Superseded { just_now: true }),
+            (499_998, kept(500_000, -1, false), old),
             // Raised.
             (499_999, Some(Generation::begun(500_000)), old),
             (999_000, Some(Generation::begun(999_500)), Standing::Superseded { just_now: true }),

@@ -12,7 +12,7 @@ mod store;
 mod timer;
 
 pub use self::counter::OverCounter;
-pub(crate) use self::judge::{Standing, judge};
+pub(crate) use self::judge::{Standing, is_just_now, judge};
 pub use self::memory::MemoryStore;
 pub use self::options::{Conflict, Generations, Outage, Resolution};
 pub(crate) use self::store::DynGenerationStore;

@@ -90,3 +90,24 @@ impl DerivedKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    /// It does not compile where a feature of one of their crates is lost.
+    #[test]
+    fn keys_are_wiped_when_they_are_dropped() {
+        fn is_wiped<T: ZeroizeOnDrop>(_: &T) {}
+        let root = RootKey::generate().unwrap();
+        let binding = Binding::new("__Host-session", "session", "").unwrap();
+        let key = DerivedKey::derive(KeyState::Active, &root, &binding);
+        is_wiped(&key.cipher);
+        is_wiped(&key.csrf);
+        is_wiped(&root.expose());
+        // What HMAC is made of.
+        is_wiped(&Sha256::new());
+    }
+}

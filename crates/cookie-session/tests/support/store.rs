@@ -25,6 +25,7 @@ pub struct Shaky {
 struct State {
     trouble: Trouble,
     forgotten: Option<&'static str>,
+    rival: Option<(&'static str, &'static str)>,
     calls: Vec<&'static str>,
 }
 
@@ -38,6 +39,10 @@ pub enum Trouble {
     Hangs,
     /// Every operation is carried out, and then fails.
     LosesAnswers,
+    /// Nothing is read, while rows can be changed.
+    ReadsNothing,
+    /// Rows are raised, and are then as they were: power fails, or a backup is restored.
+    LosesRaises,
 }
 
 impl Shaky {
@@ -54,6 +59,16 @@ impl Shaky {
         self.state.lock().unwrap().forgotten = Some(scope);
     }
 
+    /// The next call of this name for a row of this scope comes second: another one has just raised it.
+    pub fn rival(&self, call: &'static str, scope: &'static str) {
+        self.state.lock().unwrap().rival = Some((call, scope));
+    }
+
+    /// Whether the rival came.
+    pub fn rival_came(&self) -> bool {
+        self.state.lock().unwrap().rival.is_none()
+    }
+
     /// Everything is lost.
     pub fn wipe(&self) {
         *self.rows.lock().unwrap() = MemoryStore::new();
@@ -68,6 +83,15 @@ impl Shaky {
         self.rows.lock().unwrap().clone()
     }
 
+    async fn let_rival_go_first(&self, call: &str, key: Key<'_>) -> Result<()> {
+        let is_next = |rival: &mut (&str, &str)| rival.0 == call && is_of(key, rival.1);
+        let rival = self.state.lock().unwrap().rival.take_if(is_next);
+        match rival {
+            Some(_) => self.rows().raise(key, 0, Timestamp::MAX).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     async fn does<T>(
         &self,
         call: &'static str,
@@ -80,12 +104,18 @@ impl Shaky {
         };
         let down = || Error::new(ErrorKind::Unavailable, "the store is down");
         match trouble {
-            Trouble::None => operation.await,
-            Trouble::Down => Err(down()),
+            Trouble::None | Trouble::LosesRaises => operation.await,
+            Trouble::ReadsNothing if call != "read" => operation.await,
+            Trouble::Down | Trouble::ReadsNothing => Err(down()),
             Trouble::Hangs => std::future::pending().await,
             Trouble::LosesAnswers => operation.await.and(Err(down())),
         }
     }
+}
+
+/// Groups are written as `(scope,audience,purpose)`.
+fn is_of(key: Key<'_>, scope: &str) -> bool {
+    key.group().unwrap().starts_with(format!("({scope},").as_bytes())
 }
 
 impl GenerationStore for Shaky {
@@ -93,8 +123,7 @@ impl GenerationStore for Shaky {
         let mut rows = self.does("read", self.rows().read(keys)).await?;
         let forgotten = self.state.lock().unwrap().forgotten;
         for (row, key) in rows.iter_mut().zip(keys) {
-            let group = String::from_utf8_lossy(key.group().unwrap()).into_owned();
-            row.take_if(|_| forgotten.is_some_and(|scope| group.contains(scope)));
+            row.take_if(|_| forgotten.is_some_and(|scope| is_of(*key, scope)));
         }
         Ok(rows)
     }
@@ -104,6 +133,11 @@ impl GenerationStore for Shaky {
     }
 
     async fn raise(&self, key: Key<'_>, at_least: u64, keep_until: Timestamp) -> Result<u64> {
+        self.let_rival_go_first("raise", key).await?;
+        if self.state.lock().unwrap().trouble == Trouble::LosesRaises {
+            let rows = self.rows().read(&[key]).await?;
+            return Ok(rows[0].map_or(1, |row| row.number + 1).max(at_least));
+        }
         self.does("raise", self.rows().raise(key, at_least, keep_until)).await
     }
 }
@@ -116,6 +150,7 @@ impl MonotonicStore for Shaky {
         previous_until: Timestamp,
         keep_until: Timestamp,
     ) -> Result<Advance> {
+        self.let_rival_go_first("advance", key).await?;
         self.does("advance", self.rows().advance(key, expected, previous_until, keep_until)).await
     }
 
