@@ -1,6 +1,49 @@
 //! The examples, as their users run them.
 
+use crate::support::Server;
 use crate::support::programs::example;
+
+#[test]
+fn hstore_tells_what_it_does_and_leaves_nothing() {
+    let server = Server::start().unwrap();
+    let output = example("hstore").arg(server.url()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    for said in [
+        "created: 6 values\n",
+        "6 fields of 2 groups, 3 round trips\n",
+        "a group of 3 fields, one of them decoded: Some(\"town of ada\"); 1 round trip\n",
+        "wrote 10000 values in ",
+        "read 10000 values in ",
+        ", 10 round trips\n",
+    ] {
+        assert!(text.contains(said), "no {said:?} in {text}");
+    }
+    assert_eq!(server.ask(&["DBSIZE"]).number(), 0);
+}
+
+#[test]
+fn memory_table_draws_on_the_terminal() {
+    let folder = crate::support::Folder::new();
+    let output = example("memory_table")
+        .args(["--items", "1000", "--svg"])
+        .arg(folder.join("chart.svg"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.starts_with("1000 values\n\nkept as "), "{text}");
+    let rows: Vec<_> = text.lines().skip(3).collect();
+    assert!(rows.len() > 10, "{text}");
+    let whole = "█".repeat(40);
+    assert!(rows[0].ends_with(&format!("100.0 %  {whole}")), "{text}");
+    for row in rows {
+        let (figures, bar) = row.split_once(" %  ").unwrap_or_else(|| panic!("no bar in {row}"));
+        let percent: f64 = figures.rsplit(' ').next().unwrap().parse().unwrap();
+        let blocks = bar.chars().filter(|part| *part == '█').count() as f64;
+        assert!((blocks - percent * 0.4).abs() <= 1.0, "{row}");
+    }
+}
 
 #[test]
 fn memory_table_keeps_what_it_promises() {
