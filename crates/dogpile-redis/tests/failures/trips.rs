@@ -71,6 +71,16 @@ async fn they_are_as_few_as_promised() {
         assert_eq!((hits, values.unwrap()), (1, vec![Some(6); 10]));
         let (gone, _) = trips(&proxy, cache.delete_many(&keys)).await;
         assert_eq!(gone, 1);
+        if in_group {
+            cache
+                .set_many(&keys.iter().map(|key| (*key, 7_u32)).collect::<Vec<_>>())
+                .await
+                .unwrap();
+            let (gone, result) = trips(&proxy, cache.delete_group("g")).await;
+            result.unwrap();
+            assert_eq!(gone, 1, "a group");
+            assert_eq!(cache.get_many::<u32, _>(&keys).await.unwrap(), [None; 10]);
+        }
 
         let fails = |_: Vec<&Key<'_>>| async { Err::<Vec<u32>, _>("no") };
         let (failed, error) = trips(&proxy, cache.get_or_create_many(&keys, fails)).await;
@@ -98,6 +108,24 @@ async fn strings_and_fields_travel_together() {
     assert_eq!(set, 1);
     let (read, values) = trips(&proxy, cache.get_many::<u32, _>(&keys)).await;
     assert_eq!((read, values.unwrap()), (1, [0, 1, 2, 3, 4, 0].map(Some).to_vec()));
+}
+
+/// No script, and no look at the lease.
+#[tokio::test]
+async fn a_fresh_value_is_one_plain_read() {
+    let (server, _proxy, redis) = behind_a_wire(Connect::new()).await;
+    let cache = region(&redis);
+    for (in_group, command) in [(false, "get"), (true, "hget")] {
+        let key = key(in_group, "k");
+        cache.set(key, &1_u32).await.unwrap();
+        // The first time it is not known that it is there, and its lease is looked at with it.
+        assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
+        server.forget_calls();
+        for _ in 0..3 {
+            assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
+        }
+        assert_eq!(server.calls(), [(command.to_owned(), 3)].into());
+    }
 }
 
 /// Waiters are woken: none of them polls.

@@ -210,7 +210,8 @@ impl Server {
             let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
             Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
         });
-        calls.filter(|(name, _)| !matches!(name.as_str(), "info" | "ping" | "auth")).collect()
+        let ours = ["info", "ping", "auth", "config|resetstat"];
+        calls.filter(|(name, _)| !ours.contains(&name.as_str())).collect()
     }
 
     /// Forgets how often commands were called.
