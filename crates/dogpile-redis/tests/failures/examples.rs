@@ -1,7 +1,7 @@
 //! The examples, as their users run them.
 
-use crate::support::Server;
 use crate::support::programs::example;
+use crate::support::{Kind, Server};
 
 #[test]
 fn hstore_tells_what_it_does_and_leaves_nothing() {
@@ -75,6 +75,31 @@ fn memory_table_keeps_what_it_promises() {
 
     let wrong = example("memory_table").args(["--items", "many"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn memory_table_measures_other_servers() {
+    let folder = crate::support::Folder::new();
+    for (kind, least, most) in [(Kind::Redis8, 5.0, 20.0), (Kind::Valkey, 25.0, 80.0)] {
+        let Some(program) = kind.program() else { continue };
+        let output = example("memory_table")
+            .args(["--json", "--items", "1000", "--server"])
+            .arg(program)
+            .arg("--svg")
+            .arg(folder.join("chart.svg"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let bytes = |name: &str| {
+            let row = rows.iter().find(|row| row["name"] == name);
+            row.unwrap_or_else(|| panic!("no {name}"))["bytes_per_item"].as_f64().unwrap()
+        };
+        let plain = bytes("MessagePack, compact, hashes of 100");
+        let more = bytes("MessagePack, compact, fields that expire") - plain;
+        assert!((least..most).contains(&more), "{kind:?}: {more} bytes");
+    }
 }
 
 #[cfg(feature = "cluster")]
