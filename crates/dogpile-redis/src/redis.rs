@@ -160,6 +160,10 @@ impl Redis {
     /// between them: the key is this prefix (`_lock` by default there) and the name, the token 32
     /// digits, and it is released only by who set it.
     ///
+    /// The values are shared by [`Envelope::dogpile_cache`], in a region with the codec `Json` and the
+    /// version 2; Python's region has a serializer of JSON, `distributed_lock=True` and a
+    /// `lock_timeout`.
+    ///
     /// It is for plain keys on one server: in a cluster the lock is in another slot than its value.
     /// Python sends no messages, so waiting is polling.
     #[must_use]

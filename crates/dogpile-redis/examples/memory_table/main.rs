@@ -109,7 +109,12 @@ impl Options {
             match &*name {
                 "--help" | "-h" => return Ok(None),
                 "--json" => options.json = true,
-                "--server" => options.server = Some(value()?.into()),
+                "--server" => {
+                    let path = value()?;
+                    // It is started in another folder.
+                    let program = std::fs::canonicalize(&path);
+                    options.server = Some(program.map_err(|error| format!("{path}: {error}"))?);
+                }
                 "--svg" => options.svg = value()?.into(),
                 "--items" => {
                     options.items = value()?

@@ -73,8 +73,10 @@ fn memory_table_keeps_what_it_promises() {
     let picture = std::fs::read_to_string(svg).unwrap();
     assert_eq!(picture.matches("<rect").count(), rows.len() + 1);
 
-    let wrong = example("memory_table").args(["--items", "many"]).output().unwrap();
-    assert_eq!(wrong.status.code(), Some(2));
+    for wrong in [["--items", "many"], ["--server", "no-such-server"]] {
+        let output = example("memory_table").args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Round trips, counted on the wire.
 
-use dogpile_core::{ErrorKind, Key};
+use std::time::Duration;
+
+use dogpile_core::{Answer, Ask, Clock, ErrorKind, Key, LeaseBackend, Policy, SystemClock};
 use dogpile_redis::{Connect, Redis};
 use tokio::sync::oneshot;
 
@@ -125,6 +127,28 @@ async fn a_fresh_value_is_one_plain_read() {
             assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
         }
         assert_eq!(server.calls(), [(command.to_owned(), 3)].into());
+    }
+}
+
+/// Who had it as fresh reads it plainly once more, and knows from then on that it may be leased.
+#[tokio::test]
+async fn a_stale_value_that_is_leased_is_one_round_trip_but_for_the_first() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    let elsewhere = Redis::connect(&server.url()).await.unwrap();
+    let (cache, short) = (region(&redis), region(&redis).expires_after(millis(1)));
+    for in_group in [false, true] {
+        let key = key(in_group, "k");
+        cache.set(key, &1_u32).await.unwrap();
+        assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
+        tokio::time::sleep(millis(20)).await;
+        let stale = Policy::new().with_fresh_for(Some(millis(1))).at(SystemClock.now());
+        let lease = Ask::new(key, stale, Duration::from_secs(4));
+        let leased = elsewhere.get_or_lease(&lease).await.unwrap();
+        assert!(matches!(leased, Answer::Create { .. }), "{leased:?}");
+        for expected in [2, 1, 1] {
+            let (took, value) = trips(&proxy, short.get_or_create(key, || made(3))).await;
+            assert!(took <= expected && value.unwrap() == 1, "{took} of {expected}");
+        }
     }
 }
 
