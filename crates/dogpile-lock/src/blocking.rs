@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dogpile_core::{
     Clock, Error, LeaseBackend, Made, Policy, ReadThrough, Request, Result, Served, SystemClock,
     ToKey,
 };
+use tokio::time::Instant;
 
 use crate::dogpile::{self, Dogpile};
 use crate::reentrant;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use dogpile_core::{
     Entry, Error, ErrorKind, Held, Key, Lease, LeaseBackend, Made, Result, SetOptions,
 };
+use tokio::time::Instant;
 
 use crate::dogpile::Dogpile;
 use crate::flight::{Flight, Landing, Seat};
@@ -225,15 +226,19 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Creation<L, D, 
         self.turns().iter().filter_map(|turn| Some((turn.key(), turn.lease?)))
     }
 
-    /// Extends the leases three times in their time, for ever.
+    /// Extends the leases three times in their time, for ever, whether the store answers or not: one
+    /// try that it leaves unanswered must not cost the lease.
     ///
     /// A lease that turns out to be lost is left to `fill` to report: the creation goes on in any
     /// case, because its value is good for those who wait.
     async fn heartbeat(&self) -> std::convert::Infallible {
+        let every = (self.lease_for / 3).max(timer::SHORTEST);
+        let mut next = Instant::now().checked_add(every);
         loop {
-            timer::sleep((self.lease_for / 3).max(timer::SHORTEST)).await;
-            all(self.held().map(|(key, lease)| self.leases().extend(key, lease, self.lease_for)))
-                .await;
+            timer::sleep_until(next).await;
+            next = Instant::now().checked_add(every);
+            let extend = |(key, lease)| self.leases().extend(key, lease, self.lease_for);
+            timer::until(next, all(self.held().map(extend))).await;
         }
     }
 }

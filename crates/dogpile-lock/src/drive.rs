@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dogpile_core::{
     Age, Answer, Entry, Error, ErrorKind, Lease, LeaseBackend, Made, Request, Result, Served,
     ServedBy,
 };
+use tokio::time::Instant;
 
 use crate::creation::{Creation, Turn};
 use crate::dogpile::Dogpile;

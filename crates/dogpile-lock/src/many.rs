@@ -5,11 +5,12 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dogpile_core::{
     Age, Answer, Ask, Backend, Entry, Key, LeaseBackend, Made, Request, Result, Served, ServedBy,
 };
+use tokio::time::Instant;
 
 use crate::creation::{Creation, Turn};
 use crate::damaged::present_many;

@@ -3,7 +3,10 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+// Not of the standard library: the clock of a runtime may be paused and moved by a test.
+use tokio::time::Instant;
 
 use crate::blocking;
 
@@ -15,7 +18,12 @@ pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 /// Outside tokio and outside a blocking call there is no timer, and it never ends: limits on waiting
 /// then do not apply.
 pub(crate) fn sleep(d: Duration) -> Sleep {
-    Sleep { deadline: Instant::now().checked_add(d), tokio: None }
+    sleep_until(Instant::now().checked_add(d))
+}
+
+/// Waits until `deadline`, or for ever where that is too far away to be told.
+pub(crate) const fn sleep_until(deadline: Option<Instant>) -> Sleep {
+    Sleep { deadline, tokio: None }
 }
 
 /// Whether [`sleep`] ends here.
@@ -25,8 +33,7 @@ pub(crate) fn is_available() -> bool {
 
 /// What `future` answers, or `None` if that takes longer than until `deadline`.
 pub(crate) async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
-    let Some(deadline) = deadline else { return Some(future.await) };
-    let mut sleep = Sleep { deadline: Some(deadline), tokio: None };
+    let mut sleep = sleep_until(deadline);
     let mut future = pin!(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -54,7 +61,7 @@ impl Future for Sleep {
             return Poll::Pending;
         }
         self.tokio
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())))
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)))
             .as_mut()
             .poll(cx)
     }
