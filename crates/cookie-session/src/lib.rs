@@ -1,5 +1,5 @@
-// Its programs are shown whole, for who copies them, and are compiled where they have all they need.
 #![cfg_attr(
+    // Its programs hide nothing from who copies them: they compile where both frameworks are on.
     any(not(doctest), all(feature = "axum", feature = "actix")),
     doc = include_str!("../README.md")
 )]

@@ -279,8 +279,7 @@ proptest! {
 }
 
 /// A Python with the libraries that the decoder uses: from the test tools below the target folder, or
-/// of the machine. Where there is none, it is said past the harness, which shows nothing of tests that
-/// pass.
+/// of the machine.
 fn python() -> Option<PathBuf> {
     let program = std::env::current_exe().unwrap();
     let tools = program.ancestors().map(|folder| folder.join("test-tools/python/bin/python"));
@@ -295,8 +294,10 @@ fn python() -> Option<PathBuf> {
         imported.is_ok_and(|status| status.success())
     });
     if python.is_none() {
-        let why = "no python3 with the packages cryptography and msgpack (cargo xtask test installs them)";
-        writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+        let why =
+            "no python3 with the packages cryptography and msgpack; cargo xtask test installs them";
+        // Not `eprintln`, which the harness swallows in tests that pass.
+        std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
     }
     python
 }
