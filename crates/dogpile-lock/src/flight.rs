@@ -1,5 +1,6 @@
 //! Callers of one process who want the same value: one leads, the others follow.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::{self, HashMap};
 use std::future::Future;
 use std::hash::BuildHasher;
@@ -7,10 +8,11 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
-use dogpile_core::{Entry, Error, ErrorKind, Key, KeyBuf};
+use dogpile_core::{Entry, Error, ErrorKind, Key};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::name::Name;
 use crate::primitive::{Arc, Mutex, lock};
 use crate::reentrant::Turn;
 
@@ -38,7 +40,7 @@ impl<V> Default for Shard<V> {
 
 /// One value on its way.
 pub(crate) struct Flight<V> {
-    key: KeyBuf,
+    key: Name,
     hash: u64,
     state: Mutex<State<V>>,
     /// Made for those who create or wait; most flights find a fresh entry.
@@ -53,7 +55,8 @@ struct State<V> {
     /// Somebody wrote or deleted the key since the flight began.
     voided: bool,
     landing: Option<Landing<V>>,
-    followers: HashMap<u64, Waker>,
+    /// In the order in which they came.
+    followers: BTreeMap<u64, Waker>,
     next_follower: u64,
 }
 
@@ -107,10 +110,10 @@ impl<V> Flights<V> {
                 stale: None,
                 voided: shard.is_written(hash, key),
                 landing: None,
-                followers: HashMap::new(),
+                followers: BTreeMap::new(),
                 next_follower: 0,
             }),
-            key: KeyBuf::from(key),
+            key: Name::from(key),
             hash,
             turn: OnceLock::new(),
             panics,

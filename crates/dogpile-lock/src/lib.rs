@@ -9,6 +9,7 @@ mod file;
 mod flight;
 mod local;
 mod many;
+mod name;
 mod paired;
 mod primitive;
 mod read_fn;

@@ -22,6 +22,8 @@ use loom::thread;
 mod flight;
 #[path = "../src/local.rs"]
 mod local;
+#[path = "../src/name.rs"]
+mod name;
 
 mod primitive {
     pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
