@@ -85,6 +85,10 @@ impl<T> Session<T> {
     /// Gives the session a new id, as is right whenever its user gains rights; tokens of the old id
     /// are void at once where the server keeps a generation per session. Its lifetime stays.
     ///
+    /// If the session ended since the request came, or with
+    /// [`monotonic`](crate::generation::Generations::monotonic) generations was saved by another one, that
+    /// stands, and the commit is a [`Conflict`](ErrorKind::Conflict).
+    ///
     /// # Errors
     /// Of the kind [`Random`](ErrorKind::Random).
     pub fn renew(&self) -> Result<()> {
@@ -116,7 +120,7 @@ impl<T> Session<T> {
     }
 
     /// Ends all other sessions of its user, as is right after a change of the password. This one
-    /// gets a new id.
+    /// gets a new id, as with [`renew`](Self::renew).
     ///
     /// It is written down when the request is committed, before anything else: a handler that panics or
     /// is dropped ends nothing. [`Sessions::end_user`](crate::Sessions::end_user) does it at once.

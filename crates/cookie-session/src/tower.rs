@@ -6,8 +6,10 @@
 //! and goes no further: the response is the [status](crate::Error::status) of the error, without a
 //! body, and with the cookie left as it is.
 //!
-//! A handler that panics or is dropped commits nothing. So a layer that turns panics into responses
-//! belongs around this one, not inside.
+//! A handler that panics or is dropped commits nothing, and neither does a service that answers with its
+//! error and not with a response. So a layer that turns panics into responses belongs around this one,
+//! not inside; one that turns errors into responses belongs inside, if the session is to be committed
+//! for those as well.
 
 use std::fmt;
 use std::future::Future;

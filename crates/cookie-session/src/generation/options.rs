@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result, Session};
 /// | [`stateless`](Self::stateless) | none | asks the browser | cannot | is accepted until it expires |
 /// | [`per_user`](Self::per_user) | one a user | asks the browser | ends every session of the user | is accepted until then |
 /// | [`per_session`](Self::per_session) | one a session | ends the session | as above | is refused after a login, renewal or logout |
-/// | [`monotonic`](Self::monotonic) | one a session | ends the session | as above | is refused after the next save |
+/// | [`monotonic`](Self::monotonic) | one a session | ends the session | as above | is refused soon after the next save |
 ///
 /// Each includes what the one above can do. Wherever there is a store, all sessions that there are can
 /// be ended at once with [`Sessions::end_all`](crate::Sessions::end_all).
@@ -53,7 +53,8 @@ pub(crate) enum Mode {
 /// What happens to requests with a valid cookie while the store does not answer.
 ///
 /// Whichever it is: requests without a valid cookie do not need the store, the cookie is kept, and
-/// logging in or out fails, because an end that was not written down is none.
+/// logging in or out fails, because an end that was not written down is none. A logout that only asks
+/// the browser, of [`per_user`](Generations::per_user) sessions that are let in, does not.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Outage {
@@ -62,7 +63,8 @@ pub enum Outage {
     FailClosed,
     /// A session that was compared with the store within this time may be read, and not saved. The
     /// moment is in the token, where nobody can change it; to keep it fresh the cookie is set anew
-    /// when half of this time has gone by.
+    /// when half of this time has gone by. It may be a minute longer, where the clock of the machine
+    /// that compared it was ahead.
     StaleFor(Duration),
     /// They are let in, and may save, though they may have been revoked.
     FailOpen,
@@ -90,6 +92,11 @@ impl Generations {
     /// Of two requests that save at the same time one succeeds; the other is a [`Conflict`] and
     /// changes nothing. Requests that only read are let in with the generation before, as long as
     /// nobody has come with the present one, and for the time of [grace](Self::with_grace).
+    ///
+    /// If nobody has come with the present one in that time, its response is taken for lost, and who
+    /// comes with the one before may save again: then it is the present one that is refused. So a copy
+    /// of a cookie is worth nothing as soon as its owner has come with a newer one and the time
+    /// of grace is over, and not before.
     pub fn monotonic(store: impl MonotonicStore + 'static) -> Self {
         Self::new(Mode::Monotonic(Arc::new(store)))
     }
@@ -138,7 +145,8 @@ impl Generations {
     }
 
     /// Compares a session with the store once in this time and not with every request. A revocation is
-    /// then seen up to `d` late, and the cookie is set anew with each comparison.
+    /// then seen up to `d` late, or a minute more where the clock of another machine is ahead, and the
+    /// cookie is set anew with each comparison.
     ///
     /// Zero, with every request, if it is not said. Not for [`monotonic`](Self::monotonic), whose
     /// purpose it would defeat.
@@ -158,6 +166,10 @@ impl Generations {
 
     /// Resolves conflicts of [`monotonic`](Self::monotonic) sessions. Without it they are
     /// [`ErrorKind::Conflict`].
+    ///
+    /// It may be called up to eight times for one request, each time that another one saved in between.
+    /// It is not asked whether a session that has ended lives on, nor about a
+    /// [renewal](Session::renew): these are conflicts.
     #[must_use]
     pub fn with_on_conflict(
         mut self,

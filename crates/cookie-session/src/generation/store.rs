@@ -38,8 +38,10 @@ impl Generation {
 /// A durable store of [generations](Generation), for revocation: of one session, of all sessions of a
 /// user, of all there are.
 ///
-/// A row that is missing counts as revoked: sessions end when a store loses what it kept, and none
-/// comes back. So a store that evicts, or forgets on a restart, logs users out when it does.
+/// A row that is missing counts as revoked: sessions end when a store loses what it kept. So a store
+/// that evicts, or forgets on a restart, logs users out when it does. One that goes back to an earlier
+/// state (a backup, a replica that was behind) has the sessions back that ended since: after that,
+/// call [`end_all`](crate::Sessions::end_all).
 ///
 /// Every key is a [field](Key::field) of a group that names the scope and the application, so that
 /// applications can share a store. Keys hold no secret.
