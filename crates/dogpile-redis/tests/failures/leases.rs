@@ -152,6 +152,20 @@ async fn a_question_that_fails_for_one_key_leaves_no_lease_of_the_others() {
 }
 
 #[tokio::test]
+async fn a_value_that_finds_another_type_in_its_place_gives_its_lease_back() {
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    let create = || async {
+        server.ask(&["RPUSH", "k", "a"]);
+        made(1).await
+    };
+    let error = region(&redis).get_or_create("k", create).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+    assert_eq!(server.ask(&["TYPE", "k"]).text(), "list");
+    nothing_stays_leased(&server).await;
+}
+
+#[tokio::test]
 async fn every_kind_of_connection_wakes_who_waits() {
     let server = Server::start().unwrap();
     let hears = Redis::connect(&server.url()).await.unwrap();
