@@ -138,6 +138,31 @@ async fn connecting_again_does_not_begin_the_time_anew() {
 }
 
 #[tokio::test]
+async fn the_total_timeout_bounds_a_call_also_if_it_is_the_smallest() {
+    let (_server, proxy, redis) =
+        behind_a_wire(Connect::new().with_total_timeout(millis(200))).await;
+    proxy.stall(true);
+    let began = Instant::now();
+    let error = region(&redis).get::<u32>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error:?}");
+    assert!(began.elapsed() < millis(600), "{:?}", began.elapsed());
+}
+
+/// Nobody has to set a timeout.
+#[tokio::test]
+async fn the_defaults_bound_calls_of_a_stopped_server() {
+    let server = Server::start().unwrap();
+    let url = server.url();
+    let cache = region(&Redis::connect(&url).await.unwrap());
+    server.pause();
+    let began = Instant::now();
+    let (got, connected) = tokio::join!(cache.get::<u32>("k"), Redis::connect(&url));
+    assert_eq!(got.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(connected.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(began.elapsed() < millis(1_800), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_slow_wire_is_only_slow() {
     let (server, proxy, redis) = behind_a_wire(quick()).await;
     let cache = region(&redis);
