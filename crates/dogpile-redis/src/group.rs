@@ -70,7 +70,16 @@ impl Redis {
                 values[*at] = stored;
             }
         }
-        fields.retain(|_, at| !is_marker(&values[*at]));
+        if values.iter().any(|stored| is_marker(stored)) {
+            // Written again between the two reads, or the server has evicted the large ones.
+            let marked: Vec<_> = fields.iter().filter(|(_, at)| is_marker(&values[**at])).collect();
+            let group = group.as_ref();
+            let keys: Vec<_> = marked.iter().map(|(field, _)| Key::field(group, *field)).collect();
+            for ((_, at), found) in marked.into_iter().zip(Box::pin(self.read_many(&keys)).await?) {
+                values[*at] = found.unwrap_or_else(|| values[*at].clone());
+            }
+            fields.retain(|_, at| !is_marker(&values[*at]));
+        }
         let envelope = self.settings.envelope.clone();
         Ok(Group { fields, values, envelope, read: SystemClock.now() })
     }
