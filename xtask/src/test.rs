@@ -148,9 +148,9 @@ fn clippy(gate: &mut Gate<'_>) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Test programs that spend nearly all their time waiting for leases to end on real servers, which count
-/// in seconds: they run many of their tests at a time.
-const WAITING: &[&str] = &["memcached_conformance"];
+/// Test programs that spend nearly all their time waiting for leases to end on real servers: they run many
+/// of their tests at a time.
+const WAITING: &[&str] = &["memcached_conformance", "redis_conformance"];
 const WAITING_THREADS: &str = "--test-threads=16";
 
 fn tests(gate: &mut Gate<'_>) -> Result<Outcome> {

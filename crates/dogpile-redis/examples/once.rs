@@ -16,7 +16,7 @@ use dogpile_cache::codec::Json;
 use dogpile_cache::{Event, Observe, Region};
 use dogpile_core::{Codec, Error, ErrorKind, Key, KeyBuf, Result};
 use dogpile_lock::Dogpile;
-use dogpile_redis::{Envelope, Redis};
+use dogpile_redis::{Envelope, GroupExpiry, Redis};
 
 const HELP: &str = "\
 Gets a value from Redis, or creates it, and prints one line of JSON:
@@ -63,7 +63,9 @@ async fn once(options: Options) -> Result<serde_json::Value> {
         redis = redis.with_python_locks("_lock");
     }
     if let (true, Some(expires)) = (options.left_to_the_server, options.expires) {
-        redis = redis.with_keep_for(expires);
+        // A field has no time of its own on every server; its group has.
+        let group = GroupExpiry::AfterWrite(expires);
+        redis = redis.with_keep_for(expires).with_group_expiry(group);
     }
     let seen = Arc::<Seen>::default();
     let mut region = Region::new(Dogpile::leased(redis.clone()), Form { json: options.is_python })

@@ -57,15 +57,17 @@ impl Buckets {
         format!("{}:{}", self.name, id / self.size)
     }
 
-    /// The number of a field of a group: what [`key`](Self::key) made them of. `None` for a group of
-    /// another name, or a field that is no number.
+    /// The number of a field of a group: what [`key`](Self::key) made them of. `None` for any other
+    /// group and field.
     #[must_use]
     pub fn id(&self, key: Key<'_>) -> Option<u64> {
         let text = |bytes| std::str::from_utf8(bytes).ok();
         let bucket = text(key.group()?)?.strip_prefix(&self.name)?.strip_prefix(':')?;
         let (bucket, field): (u64, u64) =
             (bucket.parse().ok()?, text(key.as_bytes())?.parse().ok()?);
-        bucket.checked_mul(self.size.get())?.checked_add(field)
+        let id = bucket.checked_mul(self.size.get())?.checked_add(field)?;
+        // Many spellings are read as one number, of which `key` writes one.
+        (self.key(id).as_key() == key).then_some(id)
     }
 }
 
@@ -84,5 +86,25 @@ mod tests {
             assert_eq!(buckets.id(Key::field("a:b:1", "x")), None);
             assert_eq!(buckets.id(Key::name("a:b:1")), None);
         }
+    }
+
+    #[test]
+    fn what_it_never_made_has_none() {
+        let media = Buckets::new("media");
+        for (group, field) in [
+            ("media:1", "100"),
+            ("media:1", "134"),
+            ("media:1", "+1"),
+            ("media:1", "007"),
+            ("media:1", "-1"),
+            ("media:1", ""),
+            ("media:01", "1"),
+            ("media:+1", "1"),
+            ("media:", "1"),
+            ("media:184467440737095516", "16"),
+        ] {
+            assert_eq!(media.id(Key::field(group, field)), None, "{group} {field}");
+        }
+        assert_eq!(media.id(Key::field("media:1", "34")), Some(134));
     }
 }

@@ -79,7 +79,8 @@ impl Connect {
     }
 
     /// The protocol to speak. By default what the URL says (`?protocol=resp2`), and otherwise RESP3
-    /// with servers that have it.
+    /// with servers that have it. URLs of a cluster or of Sentinels are not asked: a cluster is spoken
+    /// to in RESP3 by default, and a master that Sentinels name in RESP3 if it has it.
     #[must_use]
     pub fn with_protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = Some(protocol);

@@ -12,7 +12,10 @@ use crate::wire::Request;
 /// The counters of a server: [`Redis::counter`](crate::Redis::counter).
 ///
 /// They end at `i64::MAX`, where the numbers of the server do, and are as durable as the server:
-/// one that restarts empty begins again at zero.
+/// one that restarts empty begins again at zero. So does a counter that the server evicts, as it does
+/// with any key when its memory is full and its policy is one of `allkeys-*`: what was invalidated is
+/// served again, and sessions that are counted there end. Counters have no time to live, so
+/// `volatile-*` policies and `noeviction` spare them; or keep them on a server of their own.
 #[derive(Clone, Debug)]
 pub struct RedisCounter(Redis);
 

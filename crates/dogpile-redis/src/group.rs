@@ -18,6 +18,10 @@ use crate::redis::Redis;
 /// Nothing is decoded until it is asked for, so a page that shows ten of a thousand fields pays for
 /// ten. Each call decodes anew.
 ///
+/// It is read past the region: a prefix, a mangler, a version and the invalidations of the region do
+/// not apply. Name the group as the region does, its prefix in front, and say by the policy what is
+/// fresh.
+///
 /// ```no_run
 /// use dogpile_cache::codec::MsgPack;
 /// use dogpile_core::Policy;

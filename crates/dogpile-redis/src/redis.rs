@@ -147,9 +147,22 @@ impl Redis {
         self.setting(|settings| settings.keep_for = Some(d))
     }
 
+    /// What the keys of leases begin with: nothing by default, so that the lease of `user:15` is
+    /// `{user:15}:lease`. With `lock:` it is `lock:{user:15}:lease`, which a pattern of an ACL or of a
+    /// scan can tell from a value. A `{` in it would put leases in other slots of a cluster than their
+    /// values.
+    #[must_use]
+    pub fn with_lease_prefix(self, prefix: impl AsRef<[u8]>) -> Self {
+        self.setting(|settings| settings.names.lease_prefix = prefix.as_ref().to_vec())
+    }
+
     /// Uses the locks of dogpile.cache on redis-py, so that Python and Rust processes elect one creator
     /// between them: the key is this prefix (`_lock` by default there) and the name, the token 32
     /// digits, and it is released only by who set it.
+    ///
+    /// The values are shared by [`Envelope::dogpile_cache`], in a region with the codec `Json` and the
+    /// version 2; Python's region has a serializer of JSON, `distributed_lock=True` and a
+    /// `lock_timeout`.
     ///
     /// It is for plain keys on one server: in a cluster the lock is in another slot than its value.
     /// Python sends no messages, so waiting is polling.

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Round trips: commands and pipelines that were sent and waited for. What goes to several
-    /// servers at once counts once for each.
+    /// Round trips, as callers wait for them: commands and pipelines. What goes to several servers at
+    /// once counts once for each. Callers that call at the same time count each for itself, although
+    /// they share packets, and what is sent again after a lost connection is not counted again.
     pub round_trips: u64,
     /// Connections that were made after the first.
     pub reconnects: u64,

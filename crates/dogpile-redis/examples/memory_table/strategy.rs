@@ -30,7 +30,9 @@ enum Layout {
     Strings,
     /// Hashes of a hundred, with the name of the value as the field.
     Hashes,
-    /// The same by [`Buckets`]: two digits are the field.
+    /// The same, of which the server drops each field by itself.
+    ExpiringFields,
+    /// Hashes by [`Buckets`]: two digits are the field.
     Buckets,
 }
 
@@ -64,6 +66,7 @@ strategies! {
     "MessagePack, raw" "region_msgpack_raw_local": raw MsgPack Strings false
     "MessagePack, raw, hashes of 100" "region_msgpack_raw_hash": raw MsgPack Hashes true
     "MessagePack, compact, hashes of 100" "": compact MsgPack Hashes true
+    "MessagePack, compact, fields that expire" "": compact MsgPack ExpiringFields true
     "MessagePack, compact, buckets of ids" "": compact MsgPack Buckets true
     "MessagePack, raw, buckets of ids" "": raw MsgPack Buckets true
 }
@@ -82,6 +85,7 @@ impl Strategy {
         Ok(match (self.ttl, &self.layout) {
             (false, _) => redis,
             (true, Layout::Strings) => redis.with_keep_for(HOUR),
+            (true, Layout::ExpiringFields) => redis.with_keep_for(HOUR).with_field_expiry(true),
             (true, _) => redis.with_group_expiry(GroupExpiry::AfterCreation(HOUR)),
         })
     }
@@ -129,7 +133,7 @@ impl Layout {
     fn key(&self, item: &Item) -> KeyBuf {
         match self {
             Self::Strings => Key::name(&item.name()).into(),
-            Self::Hashes => Key::field(&item.bucket(), &item.name()).into(),
+            Self::Hashes | Self::ExpiringFields => Key::field(&item.bucket(), &item.name()).into(),
             Self::Buckets => Buckets::new(item.prefix).key(item.number as u64),
         }
     }

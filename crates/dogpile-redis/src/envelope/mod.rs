@@ -21,8 +21,9 @@ use dogpile_core::{Entry, Error, ErrorKind, Result, Timestamp};
 /// | [`custom`](Self::custom) | what your functions make of it | | | | |
 ///
 /// "Left to the server" means that an entry with an expiry of its own is dropped when it has passed,
-/// and is not served stale. That holds for plain keys; fields of groups are dropped only by servers
-/// that let fields expire.
+/// and is not served stale. That holds for plain keys, and for fields of groups only with
+/// [`with_field_expiry`](crate::Redis::with_field_expiry): without it, the expiry of such an entry is
+/// lost, and it stays as fresh as its age alone makes it.
 ///
 /// # What the smaller ones give up
 ///
@@ -30,10 +31,13 @@ use dogpile_core::{Entry, Error, ErrorKind, Result, Timestamp};
 /// rest of the second of an invalidation a new value counts as invalidated. Use it for expiries of
 /// many seconds. Its four bytes end in the year 2106.
 ///
-/// `raw` knows no age. What is there counts as created now, so it is fresh until the server drops it:
-/// give it a time to live, by [`with_keep_for`](crate::Redis::with_keep_for) or a hard deadline of
-/// the region. Nothing is ever stale, and invalidating a region has no effect; deleting has. The lock
-/// works as with the others: of many callers that find nothing, one creates.
+/// `raw` knows no age. What is there counts as created now, so it is fresh until the server drops it,
+/// whatever expiry the region has. Give it a time to live: plain keys by
+/// [`with_keep_for`](crate::Redis::with_keep_for) or a hard deadline of the region, and fields of
+/// groups by an expiry of their [group](crate::Redis::with_group_expiry), because the other two reach
+/// them only with [`with_field_expiry`](crate::Redis::with_field_expiry). Nothing is ever stale, and
+/// invalidating a region has no effect; deleting has. The lock works as with the others: of many
+/// callers that find nothing, one creates.
 ///
 /// Neither can tell foreign bytes from its own; the codec has to.
 #[derive(Clone)]

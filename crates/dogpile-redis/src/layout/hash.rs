@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::names::{Names, beside};
+use super::names::{Names, beside, native_lease};
 use super::{lease_millis, millis};
 use crate::script::{
     ASK_FIELDS, EXTEND_FIELD, LEFT_OF_FIELD, RELEASE_FIELD, REMOVE_FIELDS, REMOVE_GROUP,
@@ -71,17 +71,18 @@ impl Stored {
 #[derive(Debug)]
 pub(crate) struct Fields {
     pub(crate) hash: Vec<u8>,
+    lease_prefix: Vec<u8>,
     part: usize,
 }
 
 impl Fields {
     pub(crate) fn new(group: &[u8], names: &Names, wire: &Wire) -> Self {
         let hash = names.group(group);
-        Self { part: wire.part_of(&hash), hash }
+        Self { part: wire.part_of(&hash), lease_prefix: names.lease_prefix.clone(), hash }
     }
 
     fn leases(&self) -> Vec<u8> {
-        beside(&self.hash, b":lease")
+        native_lease(&self.lease_prefix, &self.hash)
     }
 
     fn large(&self) -> Vec<u8> {

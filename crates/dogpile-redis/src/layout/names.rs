@@ -15,13 +15,20 @@ const NO_SLOT: &[u8] = b"{~}";
 pub(crate) struct Names {
     pub(crate) prefix: Vec<u8>,
     pub(crate) group_suffix: Vec<u8>,
+    /// What native leases begin with.
+    pub(crate) lease_prefix: Vec<u8>,
     /// `None` for the native leases, or what Python's locks begin with.
     pub(crate) lock_prefix: Option<Vec<u8>>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { prefix: Vec::new(), group_suffix: b":fields".to_vec(), lock_prefix: None }
+        Self {
+            prefix: Vec::new(),
+            group_suffix: b":fields".to_vec(),
+            lease_prefix: Vec::new(),
+            lock_prefix: None,
+        }
     }
 }
 
@@ -53,7 +60,7 @@ impl Names {
     pub(crate) fn lease(&self, value: &[u8]) -> Vec<u8> {
         match &self.lock_prefix {
             Some(prefix) => [prefix, value].concat(),
-            None => beside(value, b":lease"),
+            None => native_lease(&self.lease_prefix, value),
         }
     }
 
@@ -68,6 +75,11 @@ impl Names {
             None => with_slot([&self.prefix, name, b"::count"].concat()),
         }
     }
+}
+
+/// The native lease of a name, or the leases of a group.
+pub(crate) fn native_lease(prefix: &[u8], key: &[u8]) -> Vec<u8> {
+    [prefix, &beside(key, b":lease")].concat()
 }
 
 /// A key that belongs to `key` and lives in its slot.
@@ -118,9 +130,18 @@ mod tests {
         }
     }
 
+    fn with_lease_prefix() -> Names {
+        Names { lease_prefix: b"lock:".to_vec(), ..Names::default() }
+    }
+
     #[test]
     fn no_two_things_share_a_key() {
-        let names = Names::default();
+        for names in [Names::default(), with_lease_prefix()] {
+            no_two_share_a_key(&names);
+        }
+    }
+
+    fn no_two_share_a_key(names: &Names) {
         let odd: Vec<&[u8]> = vec![
             b"",
             b"a",
@@ -141,6 +162,9 @@ mod tests {
             b"{~}",
             b"~",
             b"{a:fields}:lease",
+            b"lock:{a}:lease",
+            b"lock:a",
+            b"lock:",
             b"{a:fields}:large",
             b"a:1:count",
             b"::count",
@@ -155,7 +179,7 @@ mod tests {
             for key in [
                 value.into_owned(),
                 lease,
-                beside(&hash, b":lease"),
+                native_lease(&names.lease_prefix, &hash),
                 beside(&hash, b":large"),
                 hash,
             ] {
@@ -173,11 +197,12 @@ mod tests {
 
     #[test]
     fn what_belongs_together_shares_a_slot() {
-        let names = Names::default();
+        let (names, prefixed) = (Names::default(), with_lease_prefix());
         let slot = |key: &[u8]| tag(key).unwrap_or(key).to_vec();
         for name in ["", "a", "{a}", "a{b}c", "a}b", "a{}b", "}", "{", "{}", "a{b", "{{a}}"] {
             let value = names.value(name.as_bytes());
             assert_eq!(slot(&value), slot(&names.lease(&value)), "{name}");
+            assert_eq!(slot(&value), slot(&prefixed.lease(&value)), "{name}");
             let hash = names.group(name.as_bytes());
             assert_eq!(slot(&hash), slot(&beside(&hash, b":large")), "{name}");
         }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use dogpile_cache::codec::Json;
 use dogpile_cache::{ErrorKind, Region};
 use dogpile_core::{
-    Answer, Ask, Backend, Clock, Key, LeaseBackend, Policy, SystemClock, Timestamp,
+    Answer, Ask, Backend, Clock, Entry, Key, LeaseBackend, Policy, SetOptions, SystemClock,
+    Timestamp,
 };
 use dogpile_lock::Dogpile;
-use dogpile_redis::{Connect, Protocol, Redis};
+use dogpile_redis::{Connect, Envelope, Protocol, Redis};
 
 use crate::support::Server;
 use crate::{Cache, behind_a_wire, made, millis, region};
@@ -82,16 +84,31 @@ fn the_later_holders_value_stays() {
     assert_eq!(there.unwrap(), Some(2));
 }
 
+/// Also through a connection that somebody else made.
 #[tokio::test]
 async fn scripts_are_sent_again_to_a_server_that_forgot_them() {
     let server = Server::start().unwrap();
-    let redis = Redis::connect(&server.url()).await.unwrap();
-    let cache = region(&redis);
-    cache.get_or_create("a", || made(1)).await.unwrap();
-    server.ask(&["SCRIPT", "FLUSH"]);
-    assert_eq!(cache.get_or_create("b", || made(2)).await.unwrap(), 2);
-    assert_eq!(cache.get::<u32>("b").await.unwrap(), Some(2));
-    assert!(redis.stats().script_reloads >= 1);
+    let client = redis::Client::open(server.url()).unwrap();
+    for redis in [
+        Redis::connect(&server.url()).await.unwrap(),
+        Redis::over(client.get_multiplexed_async_connection().await.unwrap()),
+        Redis::over(client.get_connection_manager().await.unwrap()),
+    ] {
+        let cache = region(&redis);
+        cache.get_or_create("a", || made(1)).await.unwrap();
+        cache.get_or_create(Key::field("g", "a"), || made(1)).await.unwrap();
+        server.ask(&["SCRIPT", "FLUSH"]);
+        assert_eq!(cache.get_or_create("b", || made(2)).await.unwrap(), 2);
+        assert_eq!(cache.get_or_create(Key::field("g", "b"), || made(3)).await.unwrap(), 3);
+        assert_eq!(cache.get::<u32>("b").await.unwrap(), Some(2));
+        assert_eq!(cache.get::<u32>(Key::field("g", "b")).await.unwrap(), Some(3));
+        assert!(redis.stats().script_reloads >= 2);
+        server.ask(&["SCRIPT", "FLUSH"]);
+        redis.delete_many(&[Key::name("a"), Key::name("b")]).await.unwrap();
+        server.ask(&["SCRIPT", "FLUSH"]);
+        redis.delete_group(b"g").await.unwrap();
+        assert_eq!(server.ask(&["DBSIZE"]).number(), 0);
+    }
 }
 
 fn question(key: Key<'_>) -> Ask<'_> {
@@ -135,6 +152,34 @@ async fn who_gives_up_asking_leaves_no_lease_behind() {
         assert!(!asking.is_finished(), "the answer came too soon");
         asking.abort();
         nothing_stays_leased(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_leaves_no_lease_behind() {
+    const TOO_LARGE: usize = (512 << 20) + 1;
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap().with_envelope(Envelope::raw());
+    // This server cannot let fields expire.
+    let with_expiry = redis.clone().with_field_expiry(true);
+    let keys = [Key::name("a"), Key::name("b"), Key::field("g", "f")];
+    let cases = [(&redis, TOO_LARGE, ErrorKind::TooLarge), (&with_expiry, 1, ErrorKind::Refused)];
+    for (redis, size, expected) in cases {
+        let answers = redis.get_or_lease_many(&keys.map(question)).await.unwrap();
+        let mut values = [1, size, 1].map(|size| Bytes::from(vec![0; size])).into_iter();
+        let fills: Vec<_> = keys
+            .into_iter()
+            .zip(answers)
+            .map(|(key, answer)| {
+                let Answer::Create { lease, .. } = answer else { panic!("{answer:?}") };
+                (key, lease, Entry::new(SystemClock.now(), values.next().unwrap()))
+            })
+            .collect();
+        assert_eq!(server.ask(&["KEYS", "*lease*"]).list().len(), 3);
+        let options = SetOptions::new().with_keep_for(Some(Duration::from_secs(60)));
+        let error = redis.fill_many(&fills, &options).await.unwrap_err();
+        assert_eq!(error.kind(), expected, "{error:?}");
+        assert_eq!(server.ask(&["DBSIZE"]).number(), 0, "nothing is stored, and nothing leased");
     }
 }
 

@@ -7,6 +7,8 @@ mod heartbeats;
 mod leases;
 mod memory;
 mod network;
+mod once;
+mod protocols;
 mod python;
 mod repeats;
 mod runtimes;

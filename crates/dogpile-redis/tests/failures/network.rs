@@ -1,6 +1,5 @@
 //! Servers that are stopped, slow, gone and back.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dogpile_cache::codec::Json;
@@ -83,22 +82,22 @@ async fn a_stopped_server_costs_no_more_than_the_timeout() {
 
 #[tokio::test]
 async fn a_server_that_sleeps_is_waited_for_as_long_as_allowed() {
-    let server = Arc::new(Server::start().unwrap());
+    let server = Server::start().unwrap();
     let redis = Redis::connect_with(&server.url(), quick()).await.unwrap();
     let cache = region(&redis);
     cache.set("k", &1_u32).await.unwrap();
-    let sleeper = Arc::clone(&server);
-    let sleeps = std::thread::spawn(move || sleeper.ask(&["DEBUG", "SLEEP", "0.1"]));
-    tokio::time::sleep(millis(20)).await;
-    assert_eq!(cache.get::<u32>("k").await.unwrap(), Some(1), "it is back within the timeout");
-    sleeps.join().unwrap();
+    server.pause();
+    let wakes = async {
+        tokio::time::sleep(millis(50)).await;
+        server.go_on();
+    };
+    let (found, ()) = tokio::join!(cache.get::<u32>("k"), wakes);
+    assert_eq!(found.unwrap(), Some(1), "it is back within the timeout");
 
-    let sleeper = Arc::clone(&server);
-    let sleeps = std::thread::spawn(move || sleeper.ask(&["DEBUG", "SLEEP", "0.7"]));
-    tokio::time::sleep(millis(20)).await;
+    server.pause();
     let kind = fails(cache.get::<u32>("k")).await;
     assert!(matches!(kind, ErrorKind::TimedOut | ErrorKind::Unavailable), "{kind:?}");
-    sleeps.join().unwrap();
+    server.go_on();
     heals(&redis).await;
 }
 

@@ -156,3 +156,25 @@ async fn neither_releases_the_others_lock() {
     assert_eq!(cache.get_or_create("k", || crate::made(2)).await.unwrap(), 2);
     assert_eq!(server.ask(&["KEYS", "_lock*"]).list(), []);
 }
+
+/// A write needs no lock, and takes none away.
+#[tokio::test]
+async fn what_rust_writes_leaves_the_lock_of_python_alone() {
+    let Some(python) = python() else { return };
+    let server = Server::start().unwrap();
+    let mut python = Python::start(&python, &server);
+    let cache = region(Redis::connect(&server.url()).await.unwrap());
+    assert_eq!(python.ask("lock k"), "done");
+    let token = server.ask(&["GET", "_lockk"]).text();
+    for round in 0..2 {
+        cache.set("k", &round).await.unwrap();
+        assert_eq!(server.ask(&["GET", "_lockk"]).text(), token, "after a write");
+        assert_eq!(python.ask("get k"), round.to_string());
+        cache.delete("k").await.unwrap();
+        assert_eq!(server.ask(&["GET", "_lockk"]).text(), token, "after a deletion");
+        assert_eq!(python.ask("get k"), "no value");
+    }
+    assert!(cache.is_locked("k").await.unwrap());
+    assert_eq!(python.ask("unlock k"), "done");
+    assert!(!cache.is_locked("k").await.unwrap());
+}

@@ -1,6 +1,8 @@
 //! Round trips, counted on the wire.
 
-use dogpile_core::{ErrorKind, Key};
+use std::time::Duration;
+
+use dogpile_core::{Answer, Ask, Clock, ErrorKind, Key, LeaseBackend, Policy, SystemClock};
 use dogpile_redis::{Connect, Redis};
 use tokio::sync::oneshot;
 
@@ -71,6 +73,16 @@ async fn they_are_as_few_as_promised() {
         assert_eq!((hits, values.unwrap()), (1, vec![Some(6); 10]));
         let (gone, _) = trips(&proxy, cache.delete_many(&keys)).await;
         assert_eq!(gone, 1);
+        if in_group {
+            cache
+                .set_many(&keys.iter().map(|key| (*key, 7_u32)).collect::<Vec<_>>())
+                .await
+                .unwrap();
+            let (gone, result) = trips(&proxy, cache.delete_group("g")).await;
+            result.unwrap();
+            assert_eq!(gone, 1, "a group");
+            assert_eq!(cache.get_many::<u32, _>(&keys).await.unwrap(), [None; 10]);
+        }
 
         let fails = |_: Vec<&Key<'_>>| async { Err::<Vec<u32>, _>("no") };
         let (failed, error) = trips(&proxy, cache.get_or_create_many(&keys, fails)).await;
@@ -78,6 +90,44 @@ async fn they_are_as_few_as_promised() {
         assert!(failed <= 4, "ten leases that are given back took {failed}");
     }
     assert_eq!(proxy.opened(), 1, "one connection carries everything");
+}
+
+/// No script, and no look at the lease.
+#[tokio::test]
+async fn a_fresh_value_is_one_plain_read() {
+    let (server, _proxy, redis) = behind_a_wire(Connect::new()).await;
+    let cache = region(&redis);
+    for (in_group, command) in [(false, "get"), (true, "hget")] {
+        let key = key(in_group, "k");
+        cache.set(key, &1_u32).await.unwrap();
+        server.forget_calls();
+        for _ in 0..3 {
+            assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
+        }
+        assert_eq!(server.calls(), [(command.to_owned(), 3)].into());
+    }
+}
+
+/// Who had it as fresh reads it plainly once more, and knows from then on that it may be leased.
+#[tokio::test]
+async fn a_stale_value_that_is_leased_is_one_round_trip_but_for_the_first() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    let elsewhere = Redis::connect(&server.url()).await.unwrap();
+    let (cache, short) = (region(&redis), region(&redis).expires_after(millis(1)));
+    for in_group in [false, true] {
+        let key = key(in_group, "k");
+        cache.set(key, &1_u32).await.unwrap();
+        assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
+        tokio::time::sleep(millis(20)).await;
+        let stale = Policy::new().with_fresh_for(Some(millis(1))).at(SystemClock.now());
+        let lease = Ask::new(key, stale, Duration::from_secs(4));
+        let leased = elsewhere.get_or_lease(&lease).await.unwrap();
+        assert!(matches!(leased, Answer::Create { .. }), "{leased:?}");
+        for expected in [2, 1, 1] {
+            let (took, value) = trips(&proxy, short.get_or_create(key, || made(3))).await;
+            assert!(took <= expected && value.unwrap() == 1, "{took} of {expected}");
+        }
+    }
 }
 
 #[tokio::test]

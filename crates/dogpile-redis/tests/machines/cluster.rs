@@ -35,6 +35,7 @@ async fn a_cluster_is_used_as_one_server() {
     bulk_calls_are_split_and_sent_at_once(&cluster, &redis).await;
     waiters_are_woken_by_messages(&cluster, &redis).await;
     locks_in_another_slot_are_refused(&redis).await;
+    leases_that_begin_otherwise_are_in_the_slot_of_their_value(&redis).await;
     who_may_not_ask_what_the_nodes_know_is_served(&cluster).await;
     a_connection_that_is_there_already_will_do(&cluster).await;
     redirections_are_followed(&cluster, &redis).await;
@@ -111,6 +112,13 @@ async fn locks_in_another_slot_are_refused(redis: &Redis) {
     let error = cache.get_or_create("locked", || made(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
     assert!(error.to_string().contains("with_python_locks"), "{error}");
+}
+
+async fn leases_that_begin_otherwise_are_in_the_slot_of_their_value(redis: &Redis) {
+    let cache = region(&redis.clone().with_lease_prefix("lock:"));
+    for key in [Key::name("begins"), Key::name("{be}gins"), Key::field("begins", "f")] {
+        assert_eq!(cache.get_or_create(key, || made(1)).await.unwrap(), 1);
+    }
 }
 
 async fn who_may_not_ask_what_the_nodes_know_is_served(cluster: &Cluster) {

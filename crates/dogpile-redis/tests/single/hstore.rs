@@ -90,6 +90,19 @@ async fn a_group_expires_as_it_was_told_and_never_by_default() {
     write(&written, "c").await;
     assert!((55..=60).contains(&ttl(&mut server, "created").await), "every write counts");
 
+    let created = fresh("made").await.with_group_expiry(GroupExpiry::AfterWrite(minute));
+    let region = Region::new(Dogpile::leased(created), MsgPack);
+    let create = || async { Ok::<_, std::io::Error>(1) };
+    region.get_or_create(Field("g", "a"), create).await.unwrap();
+    assert!((55..=60).contains(&ttl(&mut server, "made").await), "a creation is a write");
+    let _: () = server.persist("hstore made g:fields").await.unwrap();
+    let create = |missing: Vec<&_>| {
+        let values = vec![1; missing.len()];
+        async move { Ok::<_, std::io::Error>(values) }
+    };
+    region.get_or_create_many(&[Field("g", "b"), Field("g", "c")], create).await.unwrap();
+    assert!((55..=60).contains(&ttl(&mut server, "made").await), "and so are many");
+
     let zero = fresh("zero").await.with_group_expiry(GroupExpiry::AfterWrite(Duration::ZERO));
     write(&zero, "a").await;
     let for_ever = fresh("ever").await.with_group_expiry(GroupExpiry::AfterWrite(Duration::MAX));
@@ -257,15 +270,19 @@ async fn a_deleted_group_wakes_who_waits_for_its_fields() {
     let redis = fresh("wake").await;
     let other = fresh("wake").await;
     let key = Key::field("g", "f");
-    let ask =
+    let question =
         dogpile_core::Ask::new(key, Policy::new().at(SystemClock.now()), Duration::from_secs(30));
-    let _ = redis.get_or_lease(&ask).await.unwrap();
+    let _ = redis.get_or_lease(&question).await.unwrap();
     let waiter = tokio::spawn(async move {
         let began = std::time::Instant::now();
         other.wait(Key::field("g", "f"), Duration::from_secs(20)).await;
         began.elapsed()
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut server = ask().await;
+    let listeners = redis::cmd("PUBSUB").arg("NUMSUB").arg("{hstore wake g:fields}:wake:f").take();
+    while listeners.query_async::<(String, u32)>(&mut server).await.unwrap().1 == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     redis.delete_group(b"g").await.unwrap();
     let waited = waiter.await.unwrap();
     assert!(waited < Duration::from_millis(600), "{waited:?}");

@@ -89,6 +89,30 @@ async fn round_trips_are_as_few_as_promised() {
 }
 
 #[tokio::test]
+async fn leases_begin_as_they_were_told_to() {
+    let redis = open().await.with_prefix("leases named ").with_lease_prefix("lock:");
+    let region = Region::new(Dogpile::leased(redis.clone()), MsgPack);
+    let other = Region::new(Dogpile::leased(redis), MsgPack).with_wait_for(Duration::ZERO);
+    for (key, lease) in [
+        (Key::name("k"), "lock:{leases named k}:lease"),
+        (Key::field("g", "f"), "lock:{leases named g:fields}:lease"),
+    ] {
+        let create = || async {
+            let there: Vec<String> = ask().await.keys("*leases named *").await.unwrap();
+            assert_eq!(there, [lease]);
+            assert!(other.is_locked(key).await.unwrap());
+            assert!(other.get_or_create(key, || made(2)).await.is_err(), "it is being created");
+            made(1).await
+        };
+        assert_eq!(region.get_or_create(key, create).await.unwrap(), 1);
+        assert!(!other.is_locked(key).await.unwrap());
+        region.delete(key).await.unwrap();
+    }
+    let left: Vec<String> = ask().await.keys("*leases named *").await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
 async fn a_flush_during_a_creation_is_reported_and_hides_nothing() {
     let lost = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&lost);

@@ -14,6 +14,7 @@ use super::resp::{Place, Reply, Wire};
 #[derive(Clone, Debug)]
 pub struct Options {
     kind: Kind,
+    program: Option<PathBuf>,
     password: Option<String>,
     tls: bool,
     arguments: Vec<String>,
@@ -22,7 +23,15 @@ pub struct Options {
 
 impl Options {
     pub fn new(kind: Kind) -> Self {
-        Self { kind, password: None, tls: false, arguments: Vec::new(), files: Vec::new() }
+        let (arguments, files) = (Vec::new(), Vec::new());
+        Self { kind, program: None, password: None, tls: false, arguments, files }
+    }
+
+    /// Another program than the one of its kind.
+    #[must_use]
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
     }
 
     /// Nobody may do anything without it.
@@ -66,7 +75,7 @@ impl Options {
 
     /// Starts it and waits until it answers; `None` where there is no such server, which is said.
     pub fn start(self) -> Option<Server> {
-        self.kind.program()?;
+        self.path()?;
         let started = (0..10).find_map(|_| self.clone().start_at(free_port()));
         assert!(started.is_some(), "{self:?} does not start");
         started
@@ -74,7 +83,7 @@ impl Options {
 
     /// The same at a port; `None` also if the server ended, as it does if the port is taken.
     pub fn start_at(self, port: u16) -> Option<Server> {
-        let program = self.kind.program()?;
+        let program = self.path()?;
         let folder = Folder::new();
         for (name, text) in &self.files {
             std::fs::write(folder.join(name), text).unwrap();
@@ -85,6 +94,10 @@ impl Options {
             return None;
         }
         Some(Server { process: Mutex::new(process), program, port, options: self, folder })
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        self.program.clone().or_else(|| self.kind.program())
     }
 
     fn spawn(&self, program: &Path, folder: &Folder, port: u16) -> Process {
@@ -210,7 +223,8 @@ impl Server {
             let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
             Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
         });
-        calls.filter(|(name, _)| !matches!(name.as_str(), "info" | "ping" | "auth")).collect()
+        let ours = ["info", "ping", "auth", "config|resetstat"];
+        calls.filter(|(name, _)| !ours.contains(&name.as_str())).collect()
     }
 
     /// Forgets how often commands were called.
