@@ -58,7 +58,10 @@ impl Attempts {
             }
             if let Some(number) = self.begin(so_far) {
                 return connect(number).await.inspect_err(|error| {
-                    *self.failed() = Some((Instant::now(), error.clone()));
+                    // What became of an earlier attempt is old news.
+                    if self.so_far() == number {
+                        *self.failed() = Some((Instant::now(), error.clone()));
+                    }
                 });
             }
         }
