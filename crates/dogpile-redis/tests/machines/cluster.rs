@@ -218,7 +218,7 @@ async fn a_runtime_that_ends_takes_nobody_with_it(cluster: &Cluster) {
 }
 
 async fn a_runtime_that_ends_while_it_connects_holds_nobody_up(cluster: &Cluster) {
-    let options = Connect::new().with_connect_timeout(millis(100)).with_total_timeout(millis(200));
+    let options = Connect::new().with_connect_timeout(millis(150)).with_total_timeout(millis(300));
     let redis = Redis::connect_cluster(cluster.urls(), options).await.unwrap();
     let cache = region(&redis);
     let began = Instant::now();
@@ -230,7 +230,7 @@ async fn a_runtime_that_ends_while_it_connects_holds_nobody_up(cluster: &Cluster
         cache.get::<u32>("ended").await.unwrap_err();
         cluster.nodes.iter().for_each(Server::go_on);
         let since = Instant::now();
-        while redis.stats().reconnects == 0 && since.elapsed() < millis(200) {
+        while redis.stats().reconnects == 0 && since.elapsed() < millis(300) {
             tokio::time::sleep(millis(2)).await;
         }
     }
