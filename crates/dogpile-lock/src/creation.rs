@@ -250,7 +250,7 @@ impl<L: LeaseBackend, D: Borrow<Dogpile<L>>, T: Turns<L::Value>> Drop for Creati
 }
 
 /// Waits for all of these at once, so that many take no longer than one.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) {
+pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) {
     let mut pending: Vec<_> = futures.map(Box::pin).collect();
     std::future::poll_fn(|cx| {
         pending.retain_mut(|future| future.as_mut().poll(cx).is_pending());

@@ -62,15 +62,16 @@ impl Connect {
         self
     }
 
-    /// How long the server may take to answer a command. 1 s by default; raise it for values of many
-    /// megabytes.
+    /// How long the server may take to answer a command, within the total timeout. 1 s by default;
+    /// raise both for values of many megabytes.
     #[must_use]
     pub fn with_response_timeout(mut self, d: Duration) -> Self {
         self.response_timeout = d;
         self
     }
 
-    /// How long a call may take that has to connect first, or again. 2 s by default.
+    /// How long a round trip may take altogether, also one that has to connect first, or again. 2 s by
+    /// default.
     #[must_use]
     pub fn with_total_timeout(mut self, d: Duration) -> Self {
         self.total_timeout = d;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use dogpile_core::{Age, Clock, Codec, Entry, Key, Policy, Result, SystemClock, Timestamp, ToKey};
+use foldhash::fast::RandomState;
 use redis::Value;
 
 use crate::envelope::Envelope;
@@ -38,7 +39,10 @@ use crate::redis::Redis;
 /// ```
 #[derive(Clone)]
 pub struct Group {
-    fields: HashMap<Vec<u8>, Bytes>,
+    /// Where the value of each field is.
+    fields: HashMap<Vec<u8>, usize, RandomState>,
+    /// In the order in which they came: memory is given back sooner in the order in which it was taken.
+    values: Vec<Bytes>,
     envelope: Envelope,
     read: Timestamp,
 }
@@ -54,22 +58,34 @@ impl Redis {
         let mut replies = self.wire.all(&requests).await.into_iter();
         let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
         let (inside, outside) = (pairs(next()?)?, pairs(next()?)?);
-        let mut fields = HashMap::with_capacity(inside.len());
+        let mut fields = HashMap::with_capacity_and_hasher(inside.len(), RandomState::default());
+        let mut values = Vec::with_capacity(inside.len());
         for (field, stored) in inside {
             if let (Value::BulkString(field), Some(stored)) = (field, bytes(stored)?) {
-                fields.insert(field, stored);
+                fields.insert(field, values.len());
+                values.push(stored);
             }
         }
         for (field, stored) in outside {
             let (Value::BulkString(field), Some(stored)) = (field, bytes(stored)?) else {
                 continue;
             };
-            if let Some(inside) = fields.get_mut(&field).filter(|inside| is_marker(inside)) {
-                *inside = stored;
+            if let Some(at) = fields.get(&field).filter(|at| is_marker(&values[**at])) {
+                values[*at] = stored;
             }
         }
-        fields.retain(|_, stored| !is_marker(stored));
-        Ok(Group { fields, envelope: self.settings.envelope.clone(), read: SystemClock.now() })
+        if values.iter().any(|stored| is_marker(stored)) {
+            // Written again between the two reads, or the server has evicted the large ones.
+            let marked: Vec<_> = fields.iter().filter(|(_, at)| is_marker(&values[**at])).collect();
+            let group = group.as_ref();
+            let keys: Vec<_> = marked.iter().map(|(field, _)| Key::field(group, *field)).collect();
+            for ((_, at), found) in marked.into_iter().zip(Box::pin(self.read_many(&keys)).await?) {
+                values[*at] = found.unwrap_or_else(|| values[*at].clone());
+            }
+            fields.retain(|_, at| !is_marker(&values[*at]));
+        }
+        let envelope = self.settings.envelope.clone();
+        Ok(Group { fields, values, envelope, read: SystemClock.now() })
     }
 }
 
@@ -97,8 +113,8 @@ impl Group {
     /// [`ErrorKind::Corrupt`](dogpile_core::ErrorKind::Corrupt) for bytes that are no entry.
     pub fn entry(&self, field: impl ToKey) -> Result<Option<Entry<Bytes>>> {
         let key = field.to_key();
-        let stored = self.fields.get(name(key.as_key()));
-        stored.map(|stored| self.envelope.decode(stored.clone(), self.read)).transpose()
+        let at = self.fields.get(name(key.as_key()));
+        at.map(|at| self.envelope.decode(self.values[*at].clone(), self.read)).transpose()
     }
 
     /// The value of a field, if there is a fresh one.

@@ -1,15 +1,16 @@
-//! Which keys are likely to be fresh.
+//! Which keys are likely not to be fresh.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use foldhash::fast::RandomState;
 
-/// Remembers, roughly, which keys were fresh when they were last asked for.
+/// Remembers, roughly, which keys were not fresh when they were last asked for.
 ///
-/// Such a key is asked for by a plain read. Any other is asked for together with its lease, so that
-/// whoever finds it stale and leased knows both after one round trip. A wrong guess costs at most a
-/// round trip, and is never a wrong answer; so a small table of hashes does.
+/// Such a key is asked for together with its lease, so that whoever finds it stale and leased knows
+/// both after one round trip. Any other is asked for by a plain read: most are fresh, and there may be
+/// more of those than anybody wants to remember. A wrong guess costs at most a round trip, and is never
+/// a wrong answer; so a small table of hashes does.
 pub(crate) struct Hints {
     hasher: RandomState,
     table: Box<[AtomicU32]>,
@@ -42,18 +43,16 @@ pub(crate) struct Hint<'a> {
 }
 
 impl Hint<'_> {
-    pub(crate) fn is_fresh(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.slot.load(Relaxed) == self.mark
     }
 
-    pub(crate) fn fresh(&self) {
-        if !self.is_fresh() {
-            self.slot.store(self.mark, Relaxed);
-        }
+    pub(crate) fn stale(&self) {
+        self.slot.store(self.mark, Relaxed);
     }
 
-    pub(crate) fn stale(&self) {
-        if self.is_fresh() {
+    pub(crate) fn fresh(&self) {
+        if self.is_stale() {
             self.slot.store(0, Relaxed);
         }
     }

@@ -27,7 +27,7 @@ impl LeaseBackend for Redis {
     async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
         let place = self.place(ask.key);
         let hint = place.hint(self);
-        if !hint.is_fresh() {
+        if hint.is_stale() {
             // Boxed here and below, so that a hit carries nothing that is only there for a lease.
             return Box::pin(self.read_and_lease(&place, ask)).await;
         }
@@ -442,13 +442,15 @@ impl Place<'_> {
         let Value::BulkString(holder) = holder else { return false };
         match self {
             Self::Plain(_) => true,
-            // The end is by the server's clock. If ours is behind it by more than a lease, this says
-            // no; if it is ahead, too.
+            // The end is by the server's clock. If ours is behind it by much more than a lease, this
+            // says no; if it is ahead, too.
             Self::Field(..) => {
+                const SKEW: u64 = 1_000;
                 let now = ask.freshness.now().as_millis();
+                let longest = lease_millis(ask.lease_for) + SKEW;
                 let ends = std::str::from_utf8(holder).ok().and_then(|text| text.split_once(':'));
                 ends.and_then(|(_, ends)| ends.parse::<u64>().ok())
-                    .is_some_and(|ends| ends > now && ends - now <= lease_millis(ask.lease_for))
+                    .is_some_and(|ends| ends > now && ends - now <= longest)
             }
         }
     }

@@ -1,14 +1,13 @@
 //! One backend made of many, each with its part of the keys.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use dogpile_core::{
     Answer, Ask, Backend, Entry, Error, ErrorKind, Held, Key, Lease, LeaseBackend, Locator, Result,
     SetOptions,
 };
+
+use crate::all::all;
 
 /// Spreads keys over backends, by any [`Locator`]: a hash ring, or a rule of your own.
 ///
@@ -276,22 +275,4 @@ fn in_order<B, T>(
         }
     }
     Ok(ordered.into_iter().map(|answer| answer.unwrap_or_else(&absent)).collect())
-}
-
-/// Runs all of these at the same time, and answers when the last is done, in their order.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (future, done) in running.iter_mut().zip(&mut done) {
-            if done.is_none()
-                && let Poll::Ready(output) = future.as_mut().poll(context)
-            {
-                *done = Some(output);
-            }
-        }
-        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }

@@ -7,6 +7,7 @@ use dogpile_core::{
 };
 
 use super::{CallOptions, Event, Expiry, Region};
+use crate::all::all;
 
 impl<R: ReadThrough, C> Region<R, C> {
     /// The value of a key, if there is a fresh one.
@@ -150,11 +151,9 @@ impl<R: ReadThrough, C> Region<R, C> {
         let entries = match self.store.backend.get_many(keys).await {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                let mut found = Vec::with_capacity(keys.len());
-                for key in keys {
-                    found.push(self.find_value(*key, expiry, ignore_expiry).await);
-                }
-                return found;
+                // One that is damaged hides the others: each by itself, all at once.
+                let each = keys.iter().map(|key| self.find_value(*key, expiry, ignore_expiry));
+                return all(each).await;
             }
             Err(error) => return all_fail(error),
         };

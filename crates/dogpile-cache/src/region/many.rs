@@ -178,9 +178,10 @@ impl<R: ReadThrough, C> Region<R, C> {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Corrupt && !last => {
-                    for at in batch {
-                        let key = wanted.items[at].key;
-                        if let Err(error) = self.find_value::<T>(key, None, true).await
+                    let keys: Vec<_> = batch.iter().map(|at| wanted.items[*at].key).collect();
+                    let found = self.find_many::<T>(&keys, None, true).await;
+                    for (key, found) in keys.into_iter().zip(found) {
+                        if let Err(error) = found
                             && self.is_corrupt(key, &error)
                         {
                             damaged.push(key);

@@ -1,8 +1,8 @@
 //! A cluster: every command goes to the node that has the slot of its keys.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use dogpile_core::{BoxFuture, Error, Result};
@@ -13,7 +13,9 @@ use redis::{
     Cmd, ErrorKind, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, PushKind,
     ServerErrorKind, Value,
 };
+use tokio::sync::oneshot;
 
+use super::attempts::Attempts;
 use super::{Hearing, Line, Link, Messages, Resend};
 use crate::connect::{Connect, Protocol, provide_cryptography};
 use crate::error::{refused, told, unconnected};
@@ -29,8 +31,9 @@ impl Redis {
     /// Calls for many keys are split by the slots of the keys and sent at the same time. What belongs
     /// to one entry or one group is in one slot, so that each step stays one step. Redirections are
     /// followed, and so is a failover: while a part of the cluster has no master, its keys are
-    /// [`ErrorKind::Unavailable`](dogpile_core::ErrorKind::Unavailable). The others are served, but with
-    /// hundreds of calls under way they may time out until the new master is known.
+    /// [`ErrorKind::Unavailable`](dogpile_core::ErrorKind::Unavailable), and so are calls for many keys
+    /// with one of them among them. The others are served, but with hundreds of calls under way they
+    /// may time out until the new master is known.
     ///
     /// While a slot is moved to another node, its values are read, and none of them can be created,
     /// because servers refuse steps with two keys then: that is `Unavailable` too.
@@ -73,13 +76,11 @@ impl Redis {
         }
         let client = builder.build().map_err(misunderstood)?;
         let counts = Arc::<Counts>::default();
-        let renewal = Renewal { client, total: options.total_timeout, counts: Arc::clone(&counts) };
-        let connection = renewal.connect().await?;
-        let mut cluster = Cluster::new(connection, Some(renewal));
-        cluster.publishes = options.messages && cluster.has_sharded_messages().await?;
-        if speaks_resp3 && cluster.publishes {
-            cluster.notices = Some(notices);
-        }
+        let (messages, shared_counts) = (options.messages, Arc::clone(&counts));
+        let renewal = Renewal { client, options, notices, counts: shared_counts };
+        let mut cluster = Cluster::new(renewal.connect(0).await?, Some(renewal));
+        cluster.publishes = messages && cluster.has_sharded_messages().await?;
+        cluster.hears = speaks_resp3 && cluster.publishes;
         Ok(Self::through(Arc::new(cluster), counts))
     }
 
@@ -87,7 +88,8 @@ impl Redis {
     /// those it has if nobody says otherwise let a call wait for minutes. Waiting callers poll.
     #[must_use]
     pub fn over_cluster(connection: ClusterConnection) -> Self {
-        Self::through(Arc::new(Cluster::new(connection, None)), Arc::default())
+        let given = Present { attempt: 0, connection, runtime: None };
+        Self::through(Arc::new(Cluster::new(given, None)), Arc::default())
     }
 }
 
@@ -136,74 +138,114 @@ struct Cluster {
     shared: Arc<Shared>,
     /// `None` for a connection that somebody else made.
     renewal: Option<Renewal>,
-    /// `None` where no messages are heard.
-    notices: Option<Arc<Notices>>,
+    hears: bool,
     publishes: bool,
 }
 
 struct Shared {
-    /// Numbered, so that only the one that is stuck is replaced.
-    connection: RwLock<(u64, ClusterConnection)>,
+    present: RwLock<Present>,
+    attempts: Attempts,
     /// How many calls have come back.
     answered: AtomicU64,
-    renewing: AtomicBool,
+}
+
+struct Present {
+    /// The number of the attempt that made it.
+    attempt: u64,
+    connection: ClusterConnection,
+    /// Closed when the runtime has ended that drives it. `None` where that is not ours to know.
+    runtime: Option<oneshot::Sender<()>>,
 }
 
 /// How the connection is made, and made anew.
 #[derive(Clone)]
 struct Renewal {
     client: ClusterClient,
-    total: Duration,
+    options: Connect,
+    notices: Arc<Notices>,
     counts: Arc<Counts>,
 }
 
 impl Renewal {
-    async fn connect(&self) -> Result<ClusterConnection> {
-        let connecting = tokio::time::timeout(self.total, self.client.get_async_connection());
-        let connected = connecting.await.map_err(|_| late(self.total))?;
-        connected.map_err(|error| unconnected("the given addresses", error))
+    async fn connect(&self, attempt: u64) -> Result<Present> {
+        let total = self.options.total_timeout;
+        let connecting = tokio::time::timeout(total, self.client.get_async_connection());
+        let connected = connecting.await.map_err(|_| late(total))?;
+        let connection = connected.map_err(|error| unconnected("the given addresses", error))?;
+        let (runtime, ended) = oneshot::channel();
+        tokio::spawn(ended);
+        Ok(Present { attempt, connection, runtime: Some(runtime) })
     }
 }
 
 impl Shared {
-    fn present(&self) -> (u64, ClusterConnection) {
-        let present = self.connection.read().unwrap_or_else(PoisonError::into_inner);
-        (present.0, present.1.clone())
+    fn read(&self) -> RwLockReadGuard<'_, Present> {
+        self.present.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection, unless the runtime has ended that drives it.
+    fn present(&self) -> Option<ClusterConnection> {
+        let present = self.read();
+        let has_ended = present.runtime.as_ref().is_some_and(oneshot::Sender::is_closed);
+        (!has_ended).then(|| present.connection.clone())
+    }
+
+    /// Makes another connection. That of the latest attempt stays.
+    async fn renew(&self, renewal: &Renewal, attempt: u64) -> Result<ClusterConnection> {
+        let made = renewal.connect(attempt).await?;
+        let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
+        if present.attempt < attempt {
+            *present = made;
+            add(&renewal.counts.reconnects, 1);
+            renewal.notices.lost();
+        }
+        Ok(present.connection.clone())
     }
 }
 
 impl Cluster {
-    fn new(connection: ClusterConnection, renewal: Option<Renewal>) -> Self {
+    fn new(present: Present, renewal: Option<Renewal>) -> Self {
         let shared = Shared {
-            connection: RwLock::new((0, connection)),
+            present: RwLock::new(present),
+            attempts: Attempts::default(),
             answered: AtomicU64::new(0),
-            renewing: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared), renewal, notices: None, publishes: true }
+        Self { shared: Arc::new(shared), renewal, hears: false, publishes: true }
     }
 
     /// What `send` answers within the time allowed.
-    async fn through<T, F>(&self, send: impl FnOnce(ClusterConnection) -> F) -> Result<T>
+    async fn through<T, F>(&self, send: impl Fn(ClusterConnection) -> F) -> Result<T>
     where
         F: Future<Output = redis::RedisResult<T>>,
     {
-        let (number, connection) = self.shared.present();
-        let Some(renewal) = &self.renewal else { return send(connection).await.map_err(told) };
-        let before = self.shared.answered.load(SeqCst);
-        match tokio::time::timeout(renewal.total, send(connection)).await {
-            Ok(Err(error)) if error.is_timeout() => {
-                self.doubt(renewal, number, before);
-                Err(told(error))
+        let shared = &self.shared;
+        let Some(renewal) = &self.renewal else {
+            let given = shared.read().connection.clone();
+            return send(given).await.map_err(told);
+        };
+        let before = (shared.answered.load(SeqCst), shared.attempts.so_far());
+        let call = async {
+            if let Some(connection) = shared.present() {
+                let answer = send(connection).await;
+                if answer.is_ok() || shared.present().is_some() {
+                    return answer.map_err(told);
+                }
             }
-            Ok(answer) => {
-                self.shared.answered.fetch_add(1, SeqCst);
-                answer.map_err(told)
+            // The runtime has ended that drove it, so this one drives the next.
+            let renew = |attempt| shared.renew(renewal, attempt);
+            let patience = renewal.options.connect_timeout;
+            let renewed = shared.attempts.share(patience, || shared.present(), renew);
+            send(Box::pin(renewed).await?).await.map_err(told)
+        };
+        let total = renewal.options.total_timeout;
+        let answer = tokio::time::timeout(total, call).await.unwrap_or_else(|_| Err(late(total)));
+        match &answer {
+            Err(error) if error.kind() == dogpile_core::ErrorKind::TimedOut => {
+                self.doubt(renewal, before);
             }
-            Err(_) => {
-                self.doubt(renewal, number, before);
-                Err(late(renewal.total))
-            }
+            _ => _ = shared.answered.fetch_add(1, SeqCst),
         }
+        answer
     }
 
     /// A call ran out of time. If none came back meanwhile, another connection is made.
@@ -211,25 +253,14 @@ impl Cluster {
     /// The one of `redis` 1.8 may stop for good if a node fails while many use it at once: what looks
     /// for the slots waits for a lock that was granted to a request, and requests are not polled until
     /// the slots are found.
-    fn doubt(&self, renewal: &Renewal, number: u64, before: u64) {
-        let shared = &self.shared;
-        if shared.answered.load(SeqCst) != before || shared.renewing.swap(true, SeqCst) {
+    fn doubt(&self, renewal: &Renewal, (answered, attempts): (u64, u64)) {
+        if self.shared.answered.load(SeqCst) != answered {
             return;
         }
-        let (shared, renewal) = (Arc::clone(shared), renewal.clone());
-        let notices = self.notices.clone();
-        tokio::spawn(async move {
-            if shared.present().0 == number
-                && let Ok(connection) = renewal.connect().await
-            {
-                let mut present = shared.connection.write().unwrap_or_else(PoisonError::into_inner);
-                *present = (number + 1, connection);
-                drop(present);
-                add(&renewal.counts.reconnects, 1);
-                notices.iter().for_each(|notices| notices.lost());
-            }
-            shared.renewing.store(false, SeqCst);
-        });
+        // One attempt in the time that a call takes, whatever becomes of it: its runtime may end.
+        let Some(attempt) = self.shared.attempts.begin(attempts) else { return };
+        let (shared, renewal) = (Arc::clone(&self.shared), renewal.clone());
+        tokio::spawn(async move { shared.renew(&renewal, attempt).await });
     }
 
     /// Whether the nodes have `SSUBSCRIBE`: Redis and Valkey since 7.0.
@@ -258,9 +289,13 @@ impl Link for Cluster {
     }
 
     fn send(&self, command: Cmd, _: Resend) -> BoxFuture<'_, Result<Value>> {
-        Box::pin(self.through(move |mut connection| async move {
-            connection.req_packed_command(&command).await
-        }))
+        Box::pin(async move {
+            let command = &command;
+            self.through(move |mut connection| async move {
+                connection.req_packed_command(command).await
+            })
+            .await
+        })
     }
 
     fn send_many<'a>(
@@ -287,8 +322,8 @@ impl Link for Cluster {
     }
 
     fn messages(&self) -> Option<Messages<'_>> {
-        let notices = self.notices.as_deref()?;
-        Some(Messages { notices, hearing: self })
+        let renewal = self.renewal.as_ref().filter(|_| self.hears)?;
+        Some(Messages { notices: &renewal.notices, hearing: self })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What commands travel through: one server, a cluster, or a connection that somebody else made.
 
+mod attempts;
 mod batch;
 #[cfg(feature = "cluster")]
 mod cluster;

@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
 use redis::aio::MultiplexedConnection;
@@ -13,6 +12,7 @@ use redis::{
 };
 use tokio::time::timeout;
 
+use super::attempts::Attempts;
 use super::batch::Batch;
 use super::{Hearing, Link, Messages, Resend};
 use crate::connect::Connect;
@@ -42,10 +42,7 @@ pub(crate) struct Line {
     open: Box<dyn Open>,
     options: Connect,
     state: Arc<RwLock<State>>,
-    /// Held by whoever connects; the others wait for its connection.
-    opening: tokio::sync::Mutex<()>,
-    /// How many connections were tried.
-    attempts: AtomicU64,
+    attempts: Attempts,
     notices: Arc<Notices>,
     counts: Arc<Counts>,
     pub(super) batch: Batch,
@@ -57,12 +54,7 @@ struct State {
     generation: u64,
     connection: Option<MultiplexedConnection>,
     hears: bool,
-    /// Why the last attempt to connect failed, and when.
-    failed: Option<(Instant, Error)>,
 }
-
-/// How long after a failed attempt to connect everybody is told of it without another one.
-const PAUSE: Duration = Duration::from_millis(50);
 
 impl Single {
     pub(crate) fn new(open: Box<dyn Open>, options: Connect, counts: Arc<Counts>) -> Self {
@@ -70,8 +62,7 @@ impl Single {
             open,
             options,
             state: Arc::default(),
-            opening: tokio::sync::Mutex::new(()),
-            attempts: AtomicU64::new(0),
+            attempts: Attempts::default(),
             notices: Arc::new(Notices::default()),
             counts,
             batch: Batch::default(),
@@ -80,7 +71,7 @@ impl Single {
 
     /// Connects now, and says so if it cannot.
     pub(crate) async fn connect(&self) -> Result<()> {
-        self.0.connection().await.map(|_| ())
+        self.0.in_time(Instant::now(), self.0.connection()).await.map(|_| ())
     }
 }
 
@@ -91,19 +82,11 @@ impl Line {
     }
 
     async fn connection(&self) -> Result<(u64, MultiplexedConnection)> {
-        if let Some(present) = self.present() {
-            return Ok(present);
-        }
-        // Whoever takes longer than an attempt may is on a runtime that stands still.
-        let _opening = timeout(self.options.connect_timeout, self.opening.lock()).await;
-        if let Some(present) = self.present() {
-            return Ok(present);
-        }
-        let failed = self.state.read().unwrap_or_else(PoisonError::into_inner).failed.clone();
-        if let Some((_, error)) = failed.filter(|(when, _)| when.elapsed() < PAUSE) {
-            return Err(error);
-        }
-        let generation = self.attempts.fetch_add(1, Relaxed) + 1;
+        let connect = |generation| self.connect(generation);
+        self.attempts.share(self.options.connect_timeout, || self.present(), connect).await
+    }
+
+    async fn connect(&self, generation: u64) -> Result<(u64, MultiplexedConnection)> {
         let (state, notices) = (Arc::clone(&self.state), Arc::clone(&self.notices));
         let push = move || -> Push {
             let (state, notices) = (Arc::clone(&state), Arc::clone(&notices));
@@ -120,25 +103,21 @@ impl Line {
                 Ok(())
             })
         };
+        let Connect { connect_timeout, response_timeout, total_timeout, .. } = self.options;
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.options.connect_timeout))
-            .set_response_timeout(Some(self.options.response_timeout));
-        let opened = self.open.open(&config, &push).await;
+            .set_connection_timeout(Some(connect_timeout))
+            .set_response_timeout(Some(response_timeout.min(total_timeout)));
+        let (connection, hears) = self.open.open(&config, &push).await?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        match opened {
-            Ok((connection, hears)) => {
-                if state.generation > 0 {
-                    add(&self.counts.reconnects, 1);
-                }
-                *state =
-                    State { generation, connection: Some(connection.clone()), hears, failed: None };
-                Ok((generation, connection))
-            }
-            Err(error) => {
-                state.failed = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
+        if let Some(present) = &state.connection {
+            // Another attempt was faster, and whoever listens does so through its connection.
+            return Ok((state.generation, present.clone()));
         }
+        if state.generation > 0 {
+            add(&self.counts.reconnects, 1);
+        }
+        *state = State { generation, connection: Some(connection.clone()), hears };
+        Ok((generation, connection))
     }
 
     /// What `send` answers through the connection there is, or through a new one if that is lost.

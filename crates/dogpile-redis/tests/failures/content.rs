@@ -8,7 +8,7 @@ use dogpile_core::{Backend, Clock, Entry, Key, SetOptions, SystemClock};
 use dogpile_redis::{Connect, Envelope, Redis};
 
 use crate::support::Server;
-use crate::{made, region};
+use crate::{behind_a_wire, made, region};
 
 async fn open() -> (Server, Redis) {
     let server = Server::start().unwrap();
@@ -27,19 +27,17 @@ async fn another_type_is_refused_and_left_alone() {
     server.ask(&["RPUSH", "list", "a"]);
     server.ask(&["SET", "text:fields", "a"]);
     for key in [Key::name("list"), Key::field("text", "f")] {
-        let errors = [
+        let mut errors = vec![
             cache.get::<u32>(key).await.unwrap_err(),
             cache.get_or_create(key, || made(1)).await.unwrap_err(),
-            cache
-                .get_many::<u32, _>(&[key, Key::name("x")])
-                .await
-                .map(|_| ())
-                .err()
-                .unwrap_or_else(
-                    // MGET takes other types for missing.
-                    || dogpile_core::Error::new(ErrorKind::Refused, "holds another type"),
-                ),
+            cache.set(key, &1_u32).await.unwrap_err(),
+            cache.set_many(&[(key, 1_u32)]).await.unwrap_err(),
         ];
+        match cache.get_many::<u32, _>(&[key, Key::name("x")]).await {
+            // MGET takes other types for missing.
+            Ok(found) => assert_eq!((found, key.group()), (vec![None, None], None)),
+            Err(error) => errors.push(error),
+        }
         for error in errors {
             assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
             assert!(error.to_string().contains("another type"), "{error}");
@@ -71,6 +69,32 @@ async fn foreign_bytes_are_told_apart_and_replaced() {
             assert_eq!(cache.get::<u32>("k").await.unwrap(), Some(1));
         }
     }
+}
+
+#[tokio::test]
+async fn a_foreign_value_among_many_costs_a_few_round_trips() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    let cache = region(&redis);
+    let names: Vec<String> = (0..200).map(|at| format!("{at}")).collect();
+    let items: Vec<_> = names.iter().zip(0_u32..).collect();
+    cache.set_many(&items).await.unwrap();
+    let mut expected: Vec<_> = (0..200).map(Some).collect();
+    expected[7] = None;
+    server.ask(&["SET", "7", "foreign"]);
+    let before = proxy.trips();
+    assert_eq!(cache.get_many::<u32, _>(&names).await.unwrap(), expected);
+    assert!(proxy.trips() - before <= 6, "{} to read", proxy.trips() - before);
+
+    server.ask(&["SET", "7", "foreign"]);
+    let before = proxy.trips();
+    let create = |missing: Vec<&String>| {
+        assert_eq!(missing, ["7"]);
+        async { Ok::<_, String>(vec![70]) }
+    };
+    expected[7] = Some(70);
+    let found = cache.get_or_create_many(&names, create).await.unwrap();
+    assert_eq!(found.into_iter().map(Some).collect::<Vec<_>>(), expected);
+    assert!(proxy.trips() - before <= 10, "{} to create", proxy.trips() - before);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use dogpile_cache::codec::Json;
 use dogpile_cache::{ErrorKind, Region};
 use dogpile_core::{
     Answer, Ask, Backend, Clock, Entry, Key, LeaseBackend, Policy, SetOptions, SystemClock,
+    Timestamp,
 };
 use dogpile_lock::Dogpile;
 use dogpile_redis::{Connect, Envelope, Protocol, Redis};
@@ -198,6 +199,20 @@ async fn a_question_that_fails_for_one_key_leaves_no_lease_of_the_others() {
 }
 
 #[tokio::test]
+async fn a_value_that_finds_another_type_in_its_place_gives_its_lease_back() {
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    let create = || async {
+        server.ask(&["RPUSH", "k", "a"]);
+        made(1).await
+    };
+    let error = region(&redis).get_or_create("k", create).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+    assert_eq!(server.ask(&["TYPE", "k"]).text(), "list");
+    nothing_stays_leased(&server).await;
+}
+
+#[tokio::test]
 async fn every_kind_of_connection_wakes_who_waits() {
     let server = Server::start().unwrap();
     let hears = Redis::connect(&server.url()).await.unwrap();
@@ -223,6 +238,31 @@ async fn every_kind_of_connection_wakes_who_waits() {
         writer.delete_many(&[key]).await.unwrap();
         waiter.await.unwrap();
         assert!(began.elapsed() < millis(400), "{at}: {:?}", began.elapsed());
+    }
+}
+
+/// The lease of a field ends by the server's clock, and whoever asks looks at his own.
+#[tokio::test]
+async fn a_clock_that_is_a_little_behind_costs_no_round_trip() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    let holder = Redis::connect(&server.url()).await.unwrap();
+    let key = Key::field("g", "f");
+    let granted = holder.get_or_lease(&question(key)).await.unwrap();
+    assert!(matches!(granted, Answer::Create { .. }), "{granted:?}");
+    for behind in [0, 10, 800] {
+        let now = Timestamp::from_millis(SystemClock.now().as_millis() - behind);
+        let ask = Ask::new(key, Policy::new().at(now), Duration::from_secs(30));
+        // It is known to be missing after the first.
+        for most in [2, 1] {
+            let before = proxy.trips();
+            let answer = redis.get_or_lease(&ask).await.unwrap();
+            assert_eq!(answer, Answer::Busy { stale: None });
+            assert!(
+                proxy.trips() - before <= most,
+                "{behind} ms behind: {}",
+                proxy.trips() - before
+            );
+        }
     }
 }
 

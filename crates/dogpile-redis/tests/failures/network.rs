@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use dogpile_cache::codec::Json;
 use dogpile_cache::{ErrorKind, WhenDown};
+use dogpile_core::{Key, Policy};
 use dogpile_redis::{Connect, Redis};
 
 use crate::support::Server;
@@ -134,6 +136,58 @@ async fn connecting_again_does_not_begin_the_time_anew() {
     proxy.cut();
     assert_eq!(call.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
     assert!(began.elapsed() < millis(850), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_total_timeout_bounds_a_call_also_if_it_is_the_smallest() {
+    let (_server, proxy, redis) =
+        behind_a_wire(Connect::new().with_total_timeout(millis(200))).await;
+    proxy.stall(true);
+    let began = Instant::now();
+    let error = region(&redis).get::<u32>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error:?}");
+    assert!(began.elapsed() < millis(600), "{:?}", began.elapsed());
+}
+
+/// Nobody has to set a timeout.
+#[tokio::test]
+async fn the_defaults_bound_calls_of_a_stopped_server() {
+    let server = Server::start().unwrap();
+    let url = server.url();
+    let cache = region(&Redis::connect(&url).await.unwrap());
+    server.pause();
+    let began = Instant::now();
+    let (got, connected) = tokio::join!(cache.get::<u32>("k"), Redis::connect(&url));
+    assert_eq!(got.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(connected.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(began.elapsed() < millis(1_800), "{:?}", began.elapsed());
+}
+
+/// A field that is written while its group is read, between the small values and the large ones.
+#[tokio::test]
+async fn a_group_is_read_whole_while_it_is_written() {
+    let (server, proxy, redis) = behind_a_wire(Connect::new()).await;
+    let cache = region(&redis);
+    let key = Key::field("g", "f");
+    for (before, after) in
+        [("large ".repeat(20), "small".to_owned()), ("a ".repeat(60), "b ".repeat(60))]
+    {
+        cache.set(key, &before).await.unwrap();
+        server.forget_calls();
+        proxy.stall_after("*2\r\n$7\r\nHGETALL\r\n$8\r\ng:fields\r\n".len());
+        let reading = tokio::spawn({
+            let redis = redis.clone();
+            async move { redis.read_group("g").await }
+        });
+        while !server.calls().contains_key("hgetall") {
+            tokio::time::sleep(millis(1)).await;
+        }
+        region(&Redis::connect(&server.url()).await.unwrap()).set(key, &after).await.unwrap();
+        proxy.stall(false);
+        let group = reading.await.unwrap().unwrap();
+        let found: Option<String> = group.value("f", &Policy::new(), &Json).unwrap();
+        assert_eq!(found, Some(after));
+    }
 }
 
 #[tokio::test]

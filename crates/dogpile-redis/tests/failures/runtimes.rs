@@ -9,7 +9,7 @@ use dogpile_redis::{Connect, Redis};
 use tokio::runtime::Runtime;
 
 use crate::support::{Proxy, Server, resp};
-use crate::{made, millis, quick, region};
+use crate::{made, millis, region};
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -59,7 +59,7 @@ fn a_runtime_that_stands_still_holds_up_its_own_calls_alone() {
 fn a_runtime_that_stands_still_while_it_connects_is_not_waited_for() {
     let server = Server::start().unwrap();
     let proxy = Proxy::to(resp::Place::Port(server.port()));
-    let redis = Redis::lazy(&server.url_at(proxy.port()), quick()).unwrap();
+    let redis = Redis::lazy(&server.url_at(proxy.port()), Connect::new()).unwrap();
     let still = runtime();
     proxy.stall(true);
     let cache = region(&redis);

@@ -100,8 +100,6 @@ async fn a_fresh_value_is_one_plain_read() {
     for (in_group, command) in [(false, "get"), (true, "hget")] {
         let key = key(in_group, "k");
         cache.set(key, &1_u32).await.unwrap();
-        // The first time it is not known that it is there, and its lease is looked at with it.
-        assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
         server.forget_calls();
         for _ in 0..3 {
             assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
@@ -150,6 +148,38 @@ async fn strings_and_fields_travel_together() {
     assert_eq!(set, 1);
     let (read, values) = trips(&proxy, cache.get_many::<u32, _>(&keys)).await;
     assert_eq!((read, values.unwrap()), (1, [0, 1, 2, 3, 4, 0].map(Some).to_vec()));
+}
+
+/// More keys than anybody remembers.
+#[tokio::test]
+async fn hits_are_plain_reads_however_many_keys_there_are() {
+    const KEYS: u32 = 10_000;
+    let server = Server::start().unwrap();
+    let redis = Redis::connect(&server.url()).await.unwrap();
+    let cache = region(&redis);
+    let items: Vec<_> = (0..KEYS).map(|at| (at, at)).collect();
+    for some in items.chunks(500) {
+        cache.set_many(some).await.unwrap();
+    }
+    for _ in 0..2 {
+        server.forget_calls();
+        let readers: Vec<_> = (0..8)
+            .map(|reader| {
+                let cache = cache.clone();
+                tokio::spawn(async move {
+                    for at in (reader..KEYS).step_by(8) {
+                        assert_eq!(cache.get_or_create(at, || made(0)).await.unwrap(), at);
+                    }
+                })
+            })
+            .collect();
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    }
+    let calls = server.calls();
+    assert_eq!(calls["get"], u64::from(KEYS), "and no lease is looked at: {calls:?}");
+    assert!(!calls.contains_key("evalsha"), "{calls:?}");
 }
 
 /// Waiters are woken: none of them polls.

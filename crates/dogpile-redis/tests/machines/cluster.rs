@@ -11,7 +11,7 @@ use dogpile_lock::Dogpile;
 use dogpile_redis::{Connect, Redis};
 use tokio::sync::oneshot;
 
-use crate::support::{Cluster, Kind, process};
+use crate::support::{Cluster, Kind, Server, process};
 
 type Cache = Region<Dogpile<Redis>, Json>;
 
@@ -40,6 +40,8 @@ async fn a_cluster_is_used_as_one_server() {
     a_connection_that_is_there_already_will_do(&cluster).await;
     redirections_are_followed(&cluster, &redis).await;
     a_planned_failover_is_hardly_noticed(&cluster, &redis).await;
+    a_runtime_that_ends_takes_nobody_with_it(&cluster).await;
+    a_runtime_that_ends_while_it_connects_holds_nobody_up(&cluster).await;
     a_stopped_node_affects_its_own_keys(&cluster).await;
 }
 
@@ -52,7 +54,7 @@ async fn bulk_calls_are_split_and_sent_at_once(cluster: &Cluster, redis: &Redis)
         .collect();
     let items: Vec<_> = keys.iter().copied().zip(0_u32..).collect();
     cache.set_many(&items).await.unwrap();
-    cluster.nodes[..3].iter().for_each(crate::support::Server::forget_calls);
+    cluster.nodes[..3].iter().for_each(Server::forget_calls);
     let backwards: Vec<_> = keys.iter().rev().chain(&keys[..10]).copied().collect();
     let values: Vec<_> =
         cache.get_many::<u32, _>(&backwards).await.unwrap().into_iter().flatten().collect();
@@ -190,7 +192,56 @@ async fn a_planned_failover_is_hardly_noticed(cluster: &Cluster, redis: &Redis) 
     assert_eq!(cache.get::<u32>("planned").await.unwrap(), Some(1));
 }
 
+/// On a runtime that has ended when this returns.
+fn elsewhere<T: Send>(call: impl Future<Output = T> + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(call)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
+
+/// The connection is driven by the runtime that made it. With that gone, the next call makes another.
+async fn a_runtime_that_ends_takes_nobody_with_it(cluster: &Cluster) {
+    let redis = elsewhere(Redis::connect_cluster(cluster.urls(), Connect::new())).unwrap();
+    let calls: Vec<_> = (0..20)
+        .map(|at| {
+            let cache = region(&redis);
+            tokio::spawn(async move { cache.get_or_create(("ended", at), || made(at)).await })
+        })
+        .collect();
+    for (at, call) in (0..20).zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap(), at);
+    }
+    assert_eq!(redis.stats().reconnects, 1);
+    waiters_are_woken_by_messages(cluster, &redis).await;
+}
+
+async fn a_runtime_that_ends_while_it_connects_holds_nobody_up(cluster: &Cluster) {
+    let options = Connect::new().with_connect_timeout(millis(150)).with_total_timeout(millis(300));
+    let redis = Redis::connect_cluster(cluster.urls(), options).await.unwrap();
+    let cache = region(&redis);
+    let began = Instant::now();
+    while redis.stats().reconnects == 0 {
+        assert!(began.elapsed() < Duration::from_secs(5), "nobody connects again");
+        cluster.nodes.iter().for_each(Server::pause);
+        // Both give the connection up, the first on a runtime that ends with it.
+        elsewhere(cache.get::<u32>("ended")).unwrap_err();
+        cache.get::<u32>("ended").await.unwrap_err();
+        cluster.nodes.iter().for_each(Server::go_on);
+        let since = Instant::now();
+        while redis.stats().reconnects == 0 && since.elapsed() < millis(300) {
+            tokio::time::sleep(millis(2)).await;
+        }
+    }
+    while cache.get::<u32>("ended").await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(5), "it does not come back");
+        tokio::time::sleep(millis(10)).await;
+    }
+}
+
 async fn a_stopped_node_affects_its_own_keys(cluster: &Cluster) {
+    let by_default = region(&Redis::connect_cluster(cluster.urls(), Connect::new()).await.unwrap());
     let options = Connect::new()
         .with_connect_timeout(millis(100))
         .with_response_timeout(millis(150))
@@ -205,6 +256,10 @@ async fn a_stopped_node_affects_its_own_keys(cluster: &Cluster) {
     cache.set(&elsewhere, &2_u32).await.unwrap();
     stopped.pause();
     let began = Instant::now();
+    let nobody_said = tokio::spawn(async move {
+        let _ = by_default.get::<u32>("stopped").await;
+        began.elapsed()
+    });
     let error = cache.get::<u32>("stopped").await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Unavailable), "{error:?}");
     assert!(began.elapsed() < millis(500), "{:?}", began.elapsed());
@@ -212,6 +267,8 @@ async fn a_stopped_node_affects_its_own_keys(cluster: &Cluster) {
     while cache.get::<u32>(&elsewhere).await.ok().flatten() != Some(2) {
         assert!(began.elapsed() < Duration::from_secs(2), "the other nodes are not served");
     }
+    let took = nobody_said.await.unwrap();
+    assert!(took < millis(2_300), "a call took {took:?} with the default timeouts");
     stopped.go_on();
     let began = Instant::now();
     while cache.get::<u32>("stopped").await.ok().flatten() != Some(1) {

@@ -32,6 +32,8 @@ struct Wire {
     /// Before each piece, in each direction.
     delay: Duration,
     piece: Option<usize>,
+    /// How many bytes still go to the server before it is stuck.
+    left: Option<usize>,
     /// Counts the cuts: a connection lives in one.
     era: u64,
     open: Vec<(Stream, Stream)>,
@@ -79,6 +81,11 @@ impl Proxy {
     /// Connections stay open, and nothing passes until it is undone.
     pub fn stall(&self, stalled: bool) {
         self.change(|wire| wire.stalled = stalled);
+    }
+
+    /// So many more bytes go to the server, and then nothing passes until it is undone.
+    pub fn stall_after(&self, bytes: usize) {
+        self.change(|wire| wire.left = Some(bytes));
     }
 
     /// Ends all connections.
@@ -163,11 +170,11 @@ impl Shared {
             }
             let mut bytes = &buffer[..length];
             while !bytes.is_empty() {
-                let Some((delay, piece)) = self.may_pass(era) else { return };
+                let Some((delay, most)) = self.may_pass(era, asks, bytes.len()) else { return };
                 if !delay.is_zero() {
                     thread::sleep(delay);
                 }
-                let (now, later) = bytes.split_at(piece.unwrap_or(length).min(bytes.len()));
+                let (now, later) = bytes.split_at(most);
                 if to.write_all(now).is_err() {
                     break;
                 }
@@ -178,10 +185,18 @@ impl Shared {
         to.shut_down();
     }
 
-    /// Waits while the wire is stuck; the delay and the size of pieces, or `None` after a cut.
-    fn may_pass(&self, era: u64) -> Option<(Duration, Option<usize>)> {
+    /// Waits while the wire is stuck; the delay, and how many of these bytes pass now, or `None` after a
+    /// cut.
+    fn may_pass(&self, era: u64, asks: bool, bytes: usize) -> Option<(Duration, usize)> {
         let wire = self.wire.lock().unwrap();
-        let wire = self.changed.wait_while(wire, |wire| wire.stalled && wire.era == era).unwrap();
-        (wire.era == era).then_some((wire.delay, wire.piece))
+        let mut wire =
+            self.changed.wait_while(wire, |wire| wire.stalled && wire.era == era).unwrap();
+        let mut most = wire.piece.unwrap_or(bytes).min(bytes);
+        if asks && let Some(left) = wire.left {
+            most = most.min(left);
+            wire.stalled = left == most;
+            wire.left = (left > most).then(|| left - most);
+        }
+        (wire.era == era).then_some((wire.delay, most))
     }
 }

@@ -74,9 +74,13 @@ impl Sentinels {
         self.sentinels.iter().map(url).collect()
     }
 
-    /// Stops the first where it stands.
-    pub fn pause_first(&self) {
-        self.sentinels[0].process.signal("STOP");
+    pub fn port(&self, index: usize) -> u16 {
+        self.sentinels[index].port
+    }
+
+    /// Stops one where it stands.
+    pub fn pause(&self, index: usize) {
+        self.sentinels[index].process.signal("STOP");
     }
 
     /// What they say happened.
