@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dogpile_core::{Error, ErrorKind, Result};
+use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
 use redis::{Cmd, Pipeline, Value};
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
@@ -57,22 +57,50 @@ impl Batch {
     }
 }
 
-/// Sends a command with all others that are sent now.
-pub(crate) async fn send(line: &Arc<Line>, command: Cmd) -> Result<Value> {
+/// Sends a command with all others that are sent now: it is among them once this returns, so that
+/// who waits for the reply keeps no more than that.
+pub(crate) fn send(line: &Arc<Line>, command: Cmd) -> impl Future<Output = Result<Value>> + Send {
     let under_way = UnderWay(&line.batch);
-    if under_way.0.under_way.fetch_add(1, Relaxed) == 0 {
-        return line.send(command, Resend::May).await;
+    let way = match line.batch.under_way.fetch_add(1, Relaxed) {
+        0 => Way::Alone(Box::pin(line.send(command, Resend::May))),
+        _ => Way::join(line, command),
+    };
+    async move {
+        let _under_way = under_way;
+        match way {
+            Way::Alone(reply) => reply.await,
+            Way::Together { reply, gathering } => {
+                if gathering.is_some() {
+                    tokio::task::yield_now().await;
+                    drop(gathering);
+                }
+                reply.await.unwrap_or_else(|_| Err(shutting_down()))
+            }
+        }
     }
-    let runtime = Handle::current();
-    let (sender, reply) = oneshot::channel();
-    if line.batch.add(runtime.id(), (command, sender)) {
-        let gathering = Gathering { line, runtime };
-        tokio::task::yield_now().await;
-        drop(gathering);
+}
+
+/// How a command goes.
+enum Way<'a> {
+    Alone(BoxFuture<'a, Result<Value>>),
+    Together {
+        reply: oneshot::Receiver<Result<Value>>,
+        /// The first gathers the others.
+        gathering: Option<Gathering<'a>>,
+    },
+}
+
+impl<'a> Way<'a> {
+    fn join(line: &'a Arc<Line>, command: Cmd) -> Self {
+        let runtime = Handle::current();
+        let (sender, reply) = oneshot::channel();
+        let is_first = line.batch.add(runtime.id(), (command, sender));
+        Self::Together { reply, gathering: is_first.then(|| Gathering { line, runtime }) }
     }
-    reply.await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Unavailable, "the runtime that sends commands is shutting down"))
-    })
+}
+
+fn shutting_down() -> Error {
+    Error::new(ErrorKind::Unavailable, "the runtime that sends commands is shutting down")
 }
 
 /// Counts a command, until it is answered or given up.
