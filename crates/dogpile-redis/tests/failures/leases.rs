@@ -80,18 +80,6 @@ fn the_later_holders_value_stays() {
     assert_eq!(there.unwrap(), Some(2));
 }
 
-#[tokio::test]
-async fn scripts_are_sent_again_to_a_server_that_forgot_them() {
-    let server = Server::start().unwrap();
-    let redis = Redis::connect(&server.url()).await.unwrap();
-    let cache = region(&redis);
-    cache.get_or_create("a", || made(1)).await.unwrap();
-    server.ask(&["SCRIPT", "FLUSH"]);
-    assert_eq!(cache.get_or_create("b", || made(2)).await.unwrap(), 2);
-    assert_eq!(cache.get::<u32>("b").await.unwrap(), Some(2));
-    assert!(redis.stats().script_reloads >= 1);
-}
-
 fn question(key: Key<'_>) -> Ask<'_> {
     Ask::new(key, Policy::new().at(SystemClock.now()), Duration::from_secs(30))
 }

@@ -10,6 +10,7 @@ mod network;
 mod python;
 mod repeats;
 mod runtimes;
+mod scripts;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
