@@ -10,7 +10,7 @@ use futures_util::future::{Either, join_all};
 use redis::{Cmd, Pipeline, Value};
 
 use crate::error::told;
-use crate::link::{Link, Resend, send_gathered};
+use crate::link::{Link, Resend, runtime, send_gathered};
 use crate::script::Script;
 use crate::stats::{Counts, add};
 
@@ -124,14 +124,13 @@ impl Wire {
         self.send(script.with_source(&request.command), resend).await
     }
 
-    fn send(
-        &self,
-        command: Cmd,
-        resend: Resend,
-    ) -> impl Future<Output = Result<Value>> + Send {
+    fn send(&self, command: Cmd, resend: Resend) -> impl Future<Output = Result<Value>> + Send {
         match self.link.gathers().filter(|_| resend == Resend::May) {
             Some(line) => Either::Left(send_gathered(line, command)),
-            None => Either::Right(self.link.send(command, resend)),
+            None => Either::Right(async move {
+                runtime()?;
+                self.link.send(command, resend).await
+            }),
         }
     }
 
@@ -173,6 +172,9 @@ impl Wire {
             places.push(at);
             pipeline.add_command(command.into_owned());
             count = at + 1;
+        }
+        if let Err(error) = runtime() {
+            return vec![Err(error); count];
         }
         add(&self.counts.round_trips, parts.len());
         let sent = parts.values().map(|(_, pipeline)| self.link.send_many(pipeline, Resend::May));

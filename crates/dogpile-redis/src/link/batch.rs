@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
 use redis::{Cmd, Pipeline, Value};
-use tokio::runtime::{self, Handle};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 
-use super::{Line, Resend};
+use super::{Line, Resend, runtime};
 
 /// Gathers what is sent in one turn of the runtime, and sends it as one pipeline: a packet, a timer and
 /// a wake for many commands instead of for each.
@@ -24,7 +24,7 @@ pub(crate) struct Batch {
 }
 
 struct Queue {
-    runtime: runtime::Id,
+    runtime: Id,
     waiting: Vec<Waiting>,
 }
 
@@ -35,7 +35,7 @@ const MOST: usize = 256;
 
 impl Batch {
     /// Adds a command to those that are gathered on a runtime. Whether it is the first.
-    fn add(&self, runtime: runtime::Id, waiting: Waiting) -> bool {
+    fn add(&self, runtime: Id, waiting: Waiting) -> bool {
         let mut queues = self.queues();
         if let Some(queue) = queues.iter_mut().find(|queue| queue.runtime == runtime) {
             queue.waiting.push(waiting);
@@ -46,7 +46,7 @@ impl Batch {
     }
 
     /// Takes what was gathered on a runtime.
-    fn take(&self, runtime: runtime::Id) -> Vec<Waiting> {
+    fn take(&self, runtime: Id) -> Vec<Waiting> {
         let mut queues = self.queues();
         let at = queues.iter().position(|queue| queue.runtime == runtime);
         at.map(|at| queues.swap_remove(at).waiting).unwrap_or_default()
@@ -61,13 +61,14 @@ impl Batch {
 /// who waits for the reply keeps no more than that.
 pub(crate) fn send(line: &Arc<Line>, command: Cmd) -> impl Future<Output = Result<Value>> + Send {
     let under_way = UnderWay(&line.batch);
-    let way = match line.batch.under_way.fetch_add(1, Relaxed) {
-        0 => Way::Alone(Box::pin(line.send(command, Resend::May))),
-        _ => Way::join(line, command),
-    };
+    let is_alone = line.batch.under_way.fetch_add(1, Relaxed) == 0;
+    let way = runtime().map(|runtime| match is_alone {
+        true => Way::Alone(Box::pin(line.send(command, Resend::May))),
+        false => Way::join(line, runtime, command),
+    });
     async move {
         let _under_way = under_way;
-        match way {
+        match way? {
             Way::Alone(reply) => reply.await,
             Way::Together { reply, gathering } => {
                 if gathering.is_some() {
@@ -91,8 +92,7 @@ enum Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn join(line: &'a Arc<Line>, command: Cmd) -> Self {
-        let runtime = Handle::current();
+    fn join(line: &'a Arc<Line>, runtime: Handle, command: Cmd) -> Self {
         let (sender, reply) = oneshot::channel();
         let is_first = line.batch.add(runtime.id(), (command, sender));
         Self::Together { reply, gathering: is_first.then(|| Gathering { line, runtime }) }

@@ -14,7 +14,7 @@ use redis::{
     ServerErrorKind, Value,
 };
 
-use super::{Hearing, Line, Link, Messages, Resend};
+use super::{Hearing, Line, Link, Messages, Resend, runtime};
 use crate::connect::{Connect, Protocol, provide_cryptography};
 use crate::error::{refused, told, unconnected};
 use crate::layout::tag;
@@ -159,6 +159,7 @@ struct Renewal {
 
 impl Renewal {
     async fn connect(&self) -> Result<ClusterConnection> {
+        runtime()?;
         let connecting = tokio::time::timeout(self.total, self.client.get_async_connection());
         let connected = connecting.await.map_err(|_| late(self.total))?;
         connected.map_err(|error| unconnected("the given addresses", error))

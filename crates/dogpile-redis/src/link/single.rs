@@ -14,7 +14,7 @@ use redis::{
 use tokio::time::timeout;
 
 use super::batch::Batch;
-use super::{Hearing, Link, Messages, Resend};
+use super::{Hearing, Link, Messages, Resend, runtime};
 use crate::connect::Connect;
 use crate::error::told;
 use crate::notify::Notices;
@@ -80,6 +80,7 @@ impl Single {
 
     /// Connects now, and says so if it cannot.
     pub(crate) async fn connect(&self) -> Result<()> {
+        runtime()?;
         self.0.connection().await.map(|_| ())
     }
 }

@@ -7,6 +7,7 @@ mod heartbeats;
 mod leases;
 mod memory;
 mod network;
+mod outside;
 mod python;
 mod repeats;
 mod runtimes;
