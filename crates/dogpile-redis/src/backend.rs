@@ -248,17 +248,23 @@ impl Backend for Redis {
         options: &SetOptions,
     ) -> Result<()> {
         let publish = self.wire.publish();
-        let (mut requests, mut groups) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+        // The last entry of a name alone, in case the server forgets a script between two commands: what
+        // is sent again would come after what was sent after it.
+        let (mut plain, mut groups) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
         for (key, entry) in items {
             let closed = self.closed(entry, options)?;
             match key.group() {
                 Some(group) => {
                     groups.entry(group).or_default().push((key.as_bytes(), self.in_group(closed)));
                 }
-                None => requests.push(self.plain(*key).store("", &closed.0, closed.1, publish)),
+                None => _ = plain.insert(key.as_bytes(), (self.plain(*key), closed)),
             }
         }
         self.check_field_expiry(groups.values().flatten().map(|(_, stored)| stored)).await?;
+        let mut requests: Vec<_> = plain
+            .values()
+            .map(|(plain, (stored, keep_ms))| plain.store("", stored, *keep_ms, publish))
+            .collect();
         for (group, items) in groups {
             let items: Vec<_> = items.iter().map(|(field, stored)| ("", *field, stored)).collect();
             requests.push(self.fields(group).store(self.settings.group_expiry, publish, &items));

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use dogpile_core::{Error, Result};
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all};
 use redis::{Cmd, Pipeline, Value};
 
 use crate::error::told;
-use crate::link::{Link, Resend, send_gathered};
+use crate::link::{Link, Resend, runtime, send_gathered};
 use crate::script::Script;
 use crate::stats::{Counts, add};
 
@@ -94,13 +94,18 @@ impl Wire {
         self.one_as(request, Resend::May)
     }
 
-    pub(crate) async fn one_as(&self, request: Request, resend: Resend) -> Result<Value> {
+    pub(crate) fn one_as(
+        &self,
+        request: Request,
+        resend: Resend,
+    ) -> impl Future<Output = Result<Value>> + Send {
         add(&self.counts.round_trips, 1);
-        match request.script {
-            None => checked(self.send(request.command, resend).await?),
+        let reply = match request.script {
+            None => Either::Left(self.send(request.command, resend)),
             // Boxed, so that a plain read carries nothing that is only there for scripts.
-            Some(script) => Box::pin(self.scripted(script, request, resend)).await,
-        }
+            Some(script) => Either::Right(Box::pin(self.scripted(script, request, resend))),
+        };
+        async move { checked(reply.await?) }
     }
 
     async fn scripted(
@@ -112,17 +117,20 @@ impl Wire {
         let reply = self.send(self.command(&request).into_owned(), resend).await?;
         self.answered(&request, &reply);
         if !is_unknown_script(&reply) {
-            return checked(reply);
+            return Ok(reply);
         }
         add(&self.counts.round_trips, 1);
         add(&self.counts.script_reloads, 1);
-        checked(self.send(script.with_source(&request.command), resend).await?)
+        self.send(script.with_source(&request.command), resend).await
     }
 
-    async fn send(&self, command: Cmd, resend: Resend) -> Result<Value> {
+    fn send(&self, command: Cmd, resend: Resend) -> impl Future<Output = Result<Value>> + Send {
         match self.link.gathers().filter(|_| resend == Resend::May) {
-            Some(line) => send_gathered(line, command).await,
-            None => self.link.send(command, resend).await,
+            Some(line) => Either::Left(send_gathered(line, command)),
+            None => Either::Right(async move {
+                runtime()?;
+                self.link.send(command, resend).await
+            }),
         }
     }
 
@@ -164,6 +172,9 @@ impl Wire {
             places.push(at);
             pipeline.add_command(command.into_owned());
             count = at + 1;
+        }
+        if let Err(error) = runtime() {
+            return vec![Err(error); count];
         }
         add(&self.counts.round_trips, parts.len());
         let sent = parts.values().map(|(_, pipeline)| self.link.send_many(pipeline, Resend::May));

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dogpile_core::{Error, ErrorKind, Result};
+use dogpile_core::{BoxFuture, Error, ErrorKind, Result};
 use redis::{Cmd, Pipeline, Value};
-use tokio::runtime::{self, Handle};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 
-use super::{Line, Resend};
+use super::{Line, Resend, runtime};
 
 /// Gathers what is sent in one turn of the runtime, and sends it as one pipeline: a packet, a timer and
 /// a wake for many commands instead of for each.
@@ -24,7 +24,7 @@ pub(crate) struct Batch {
 }
 
 struct Queue {
-    runtime: runtime::Id,
+    runtime: Id,
     waiting: Vec<Waiting>,
 }
 
@@ -35,7 +35,7 @@ const MOST: usize = 256;
 
 impl Batch {
     /// Adds a command to those that are gathered on a runtime. Whether it is the first.
-    fn add(&self, runtime: runtime::Id, waiting: Waiting) -> bool {
+    fn add(&self, runtime: Id, waiting: Waiting) -> bool {
         let mut queues = self.queues();
         if let Some(queue) = queues.iter_mut().find(|queue| queue.runtime == runtime) {
             queue.waiting.push(waiting);
@@ -46,7 +46,7 @@ impl Batch {
     }
 
     /// Takes what was gathered on a runtime.
-    fn take(&self, runtime: runtime::Id) -> Vec<Waiting> {
+    fn take(&self, runtime: Id) -> Vec<Waiting> {
         let mut queues = self.queues();
         let at = queues.iter().position(|queue| queue.runtime == runtime);
         at.map(|at| queues.swap_remove(at).waiting).unwrap_or_default()
@@ -57,22 +57,50 @@ impl Batch {
     }
 }
 
-/// Sends a command with all others that are sent now.
-pub(crate) async fn send(line: &Arc<Line>, command: Cmd) -> Result<Value> {
+/// Sends a command with all others that are sent now: it is among them once this returns, so that
+/// who waits for the reply keeps no more than that.
+pub(crate) fn send(line: &Arc<Line>, command: Cmd) -> impl Future<Output = Result<Value>> + Send {
     let under_way = UnderWay(&line.batch);
-    if under_way.0.under_way.fetch_add(1, Relaxed) == 0 {
-        return line.send(command, Resend::May).await;
+    let is_alone = line.batch.under_way.fetch_add(1, Relaxed) == 0;
+    let way = runtime().map(|runtime| match is_alone {
+        true => Way::Alone(Box::pin(line.send(command, Resend::May))),
+        false => Way::join(line, runtime, command),
+    });
+    async move {
+        let _under_way = under_way;
+        match way? {
+            Way::Alone(reply) => reply.await,
+            Way::Together { reply, gathering } => {
+                if gathering.is_some() {
+                    tokio::task::yield_now().await;
+                    drop(gathering);
+                }
+                reply.await.unwrap_or_else(|_| Err(shutting_down()))
+            }
+        }
     }
-    let runtime = Handle::current();
-    let (sender, reply) = oneshot::channel();
-    if line.batch.add(runtime.id(), (command, sender)) {
-        let gathering = Gathering { line, runtime };
-        tokio::task::yield_now().await;
-        drop(gathering);
+}
+
+/// How a command goes.
+enum Way<'a> {
+    Alone(BoxFuture<'a, Result<Value>>),
+    Together {
+        reply: oneshot::Receiver<Result<Value>>,
+        /// The first gathers the others.
+        gathering: Option<Gathering<'a>>,
+    },
+}
+
+impl<'a> Way<'a> {
+    fn join(line: &'a Arc<Line>, runtime: Handle, command: Cmd) -> Self {
+        let (sender, reply) = oneshot::channel();
+        let is_first = line.batch.add(runtime.id(), (command, sender));
+        Self::Together { reply, gathering: is_first.then(|| Gathering { line, runtime }) }
     }
-    reply.await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Unavailable, "the runtime that sends commands is shutting down"))
-    })
+}
+
+fn shutting_down() -> Error {
+    Error::new(ErrorKind::Unavailable, "the runtime that sends commands is shutting down")
 }
 
 /// Counts a command, until it is answered or given up.

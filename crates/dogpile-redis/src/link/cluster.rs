@@ -16,7 +16,7 @@ use redis::{
 use tokio::sync::oneshot;
 
 use super::attempts::Attempts;
-use super::{Hearing, Line, Link, Messages, Resend};
+use super::{Hearing, Line, Link, Messages, Resend, runtime};
 use crate::connect::{Connect, Protocol, provide_cryptography};
 use crate::error::{refused, told, unconnected};
 use crate::layout::tag;
@@ -168,6 +168,7 @@ struct Renewal {
 
 impl Renewal {
     async fn connect(&self, attempt: u64) -> Result<Present> {
+        runtime()?;
         let total = self.options.total_timeout;
         let connecting = tokio::time::timeout(total, self.client.get_async_connection());
         let connected = connecting.await.map_err(|_| late(total))?;

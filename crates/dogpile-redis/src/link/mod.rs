@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use dogpile_core::{BoxFuture, Result};
 use redis::{Cmd, Pipeline, Value};
+use tokio::runtime::Handle;
 
+use crate::error::refused;
 use crate::notify::Notices;
 
 pub(crate) use self::batch::send as send_gathered;
@@ -60,6 +62,17 @@ pub(crate) enum Resend {
     May,
     /// It counts how often it is carried out.
     MayNot,
+}
+
+/// The runtime that polls the caller: connections and timers need one.
+pub(crate) fn runtime() -> Result<Handle> {
+    Handle::try_current().map_err(|error| {
+        refused(
+            "no tokio runtime polls this call: make it in a task of one or in its `block_on`, or in the \
+             scope of its `enter`",
+        )
+        .with_source(error)
+    })
 }
 
 /// The messages of a link that hears them.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::attempts::Attempts;
 use super::batch::Batch;
-use super::{Hearing, Link, Messages, Resend};
+use super::{Hearing, Link, Messages, Resend, runtime};
 use crate::connect::Connect;
 use crate::error::told;
 use crate::notify::Notices;
@@ -71,6 +71,7 @@ impl Single {
 
     /// Connects now, and says so if it cannot.
     pub(crate) async fn connect(&self) -> Result<()> {
+        runtime()?;
         self.0.in_time(Instant::now(), self.0.connection()).await.map(|_| ())
     }
 }

@@ -84,33 +84,6 @@ fn the_later_holders_value_stays() {
     assert_eq!(there.unwrap(), Some(2));
 }
 
-/// Also through a connection that somebody else made.
-#[tokio::test]
-async fn scripts_are_sent_again_to_a_server_that_forgot_them() {
-    let server = Server::start().unwrap();
-    let client = redis::Client::open(server.url()).unwrap();
-    for redis in [
-        Redis::connect(&server.url()).await.unwrap(),
-        Redis::over(client.get_multiplexed_async_connection().await.unwrap()),
-        Redis::over(client.get_connection_manager().await.unwrap()),
-    ] {
-        let cache = region(&redis);
-        cache.get_or_create("a", || made(1)).await.unwrap();
-        cache.get_or_create(Key::field("g", "a"), || made(1)).await.unwrap();
-        server.ask(&["SCRIPT", "FLUSH"]);
-        assert_eq!(cache.get_or_create("b", || made(2)).await.unwrap(), 2);
-        assert_eq!(cache.get_or_create(Key::field("g", "b"), || made(3)).await.unwrap(), 3);
-        assert_eq!(cache.get::<u32>("b").await.unwrap(), Some(2));
-        assert_eq!(cache.get::<u32>(Key::field("g", "b")).await.unwrap(), Some(3));
-        assert!(redis.stats().script_reloads >= 2);
-        server.ask(&["SCRIPT", "FLUSH"]);
-        redis.delete_many(&[Key::name("a"), Key::name("b")]).await.unwrap();
-        server.ask(&["SCRIPT", "FLUSH"]);
-        redis.delete_group(b"g").await.unwrap();
-        assert_eq!(server.ask(&["DBSIZE"]).number(), 0);
-    }
-}
-
 fn question(key: Key<'_>) -> Ask<'_> {
     Ask::new(key, Policy::new().at(SystemClock.now()), Duration::from_secs(30))
 }

@@ -8,10 +8,12 @@ mod leases;
 mod memory;
 mod network;
 mod once;
+mod outside;
 mod protocols;
 mod python;
 mod repeats;
 mod runtimes;
+mod scripts;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
