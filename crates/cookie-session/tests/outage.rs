@@ -147,34 +147,48 @@ async fn a_renewal_that_was_let_in_gets_its_generation_when_the_store_is_back() 
     }
 }
 
-/// A token from before there was a store has no generations, and may be let in unchecked.
+/// A token from a server without a store has no generations, and may be let in unchecked.
 #[tokio::test]
 async fn a_renewal_gives_no_generation_to_what_was_never_compared() {
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Renew,
+        RenewAsNobody,
+        LogOutElsewhere,
+    }
     for mode in modes() {
-        for is_elsewhere in [false, true] {
-            let keys = KeyRing::new(RootKey::generate().unwrap());
-            let clock = Server::new().clock;
-            let before = Server::build(keys.clone(), clock.clone(), |options| options);
-            let (mut browser, rows) = (Browser::new(), Shaky::new());
-            before.visit(&mut browser, log_in).await.unwrap();
-            let generations = mode(rows.clone()).with_outage(Outage::FailOpen);
+        for act in [Act::Renew, Act::RenewAsNobody, Act::LogOutElsewhere] {
+            let (keys, clock) = (KeyRing::new(RootKey::generate().unwrap()), Server::new().clock);
+            let stateless = Server::build(keys.clone(), clock.clone(), |options| options);
+            let store = Shaky::new();
+            let generations = mode(store.clone()).with_outage(Outage::FailOpen);
             let server =
                 Server::build(keys, clock, |options| options.with_generations(generations));
-            server.visit(&mut Browser::new(), log_in).await.unwrap();
+            // The store is in use already, and knows nothing of Ada.
+            let grace = async |session: Session| session.log_in("Grace");
+            server.visit(&mut Browser::new(), grace).await.unwrap();
+            server.clock.advance(Duration::from_secs(120));
 
-            rows.trouble(Trouble::ReadsNothing);
+            let mut browser = Browser::new();
+            match act {
+                Act::RenewAsNobody => _ = stateless.visit(&mut browser, count).await.unwrap(),
+                _ => stateless.visit(&mut browser, log_in).await.unwrap(),
+            }
+            let is_new =
+                async |browser: &Browser| server.arrive(browser).session().await.unwrap().is_new();
+            let was_new = is_new(&browser).await;
+            store.trouble(Trouble::ReadsNothing);
             let request = server.arrive(&browser);
             let session = request.session().await.unwrap();
-            match is_elsewhere {
-                true => session.log_out_elsewhere().unwrap(),
-                false => session.renew().unwrap(),
+            match act {
+                Act::LogOutElsewhere => session.log_out_elsewhere().unwrap(),
+                _ => session.renew().unwrap(),
             }
             if let Ok(headers) = request.commit().await {
                 browser.receive(headers.set_cookie());
             }
-            rows.trouble(Trouble::None);
-            let user = async |session: Session| Ok(session.user());
-            assert_eq!(server.visit(&mut browser, user).await.unwrap(), None);
+            store.trouble(Trouble::None);
+            assert_eq!(is_new(&browser).await, was_new, "{act:?}");
         }
     }
 }
