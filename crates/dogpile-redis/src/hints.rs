@@ -1,59 +1,57 @@
-//! Which keys are likely not to be fresh.
+//! Which keys are likely to be fresh.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use foldhash::fast::RandomState;
 
-/// Remembers, roughly, which keys were not fresh when they were last asked for.
+/// Remembers, roughly, which keys were fresh when they were last asked for.
 ///
-/// Such a key is asked for together with its lease, so that whoever finds it stale and leased knows
-/// both after one round trip. Any other is asked for by a plain read: most are fresh, and there may be
-/// more of those than anybody wants to remember. A wrong guess costs at most a round trip, and is never
-/// a wrong answer; so a small table of hashes does.
+/// Such a key is asked for by a plain read. Any other is asked for together with its lease, so that
+/// whoever finds it stale and leased knows both after one round trip. A wrong guess costs at most a
+/// round trip, and is never a wrong answer; so a small table does, in which keys share slots: there may
+/// be more keys than anybody wants to remember, and then most of them are fresh.
 pub(crate) struct Hints {
     hasher: RandomState,
-    table: Box<[AtomicU32]>,
+    table: Box<[AtomicBool]>,
 }
 
-const SLOTS: usize = 8_192;
+const SLOTS: usize = 32_768;
 
 impl Default for Hints {
     fn default() -> Self {
         Self {
             hasher: RandomState::default(),
-            table: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
+            table: (0..SLOTS).map(|_| AtomicBool::new(false)).collect(),
         }
     }
 }
 
 impl Hints {
     pub(crate) fn of(&self, key: &[u8], field: &[u8]) -> Hint<'_> {
-        let hash = self.hasher.hash_one((key, field));
-        #[expect(clippy::cast_possible_truncation, reason = "either half of the hash will do")]
-        let (slot, mark) = ((hash as usize) % SLOTS, ((hash >> 32) as u32) | 1);
-        Hint { slot: &self.table[slot], mark }
+        #[expect(clippy::cast_possible_truncation, reason = "the low half of the hash will do")]
+        let slot = self.hasher.hash_one((key, field)) as usize % SLOTS;
+        Hint(&self.table[slot])
     }
 }
 
 /// What is remembered of one key.
-pub(crate) struct Hint<'a> {
-    slot: &'a AtomicU32,
-    mark: u32,
-}
+pub(crate) struct Hint<'a>(&'a AtomicBool);
 
 impl Hint<'_> {
-    pub(crate) fn is_stale(&self) -> bool {
-        self.slot.load(Relaxed) == self.mark
-    }
-
-    pub(crate) fn stale(&self) {
-        self.slot.store(self.mark, Relaxed);
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.0.load(Relaxed)
     }
 
     pub(crate) fn fresh(&self) {
-        if self.is_stale() {
-            self.slot.store(0, Relaxed);
+        if !self.is_fresh() {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    pub(crate) fn stale(&self) {
+        if self.is_fresh() {
+            self.0.store(false, Relaxed);
         }
     }
 }

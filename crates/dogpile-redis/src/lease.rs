@@ -28,7 +28,7 @@ impl LeaseBackend for Redis {
     async fn get_or_lease(&self, ask: &Ask<'_>) -> Result<Answer<Bytes>> {
         let place = self.place(ask.key);
         let hint = place.hint(self);
-        if hint.is_stale() {
+        if !hint.is_fresh() {
             // Boxed here and below, so that a hit carries nothing that is only there for a lease.
             return Box::pin(self.read_and_lease(&place, ask)).await;
         }

@@ -100,6 +100,8 @@ async fn a_fresh_value_is_one_plain_read() {
     for (in_group, command) in [(false, "get"), (true, "hget")] {
         let key = key(in_group, "k");
         cache.set(key, &1_u32).await.unwrap();
+        // The first time it is not known that it is there, and its lease is looked at with it.
+        assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
         server.forget_calls();
         for _ in 0..3 {
             assert_eq!(cache.get_or_create(key, || made(2)).await.unwrap(), 1);
