@@ -95,9 +95,11 @@ fn a_runtime_that_ends_takes_only_its_own_calls_with_it() {
     };
     proxy.delay(millis(20));
     let under_way = Barrier::new(4);
+    // One of the others makes the next connection, and is not to end before the rest are done.
+    let done = tokio::sync::Barrier::new(3);
     thread::scope(|scope| {
         for other in 0..3 {
-            let (redis, names, under_way) = (redis.clone(), &names, &under_way);
+            let (redis, names, under_way, done) = (redis.clone(), &names, &under_way, &done);
             scope.spawn(move || {
                 let runtime = runtime();
                 under_way.wait();
@@ -113,6 +115,7 @@ fn a_runtime_that_ends_takes_only_its_own_calls_with_it() {
                     assert_eq!(many.unwrap(), vec![1; 100]);
                     assert_eq!(one.unwrap(), 2);
                 }
+                runtime.block_on(in_time(done.wait()));
             });
         }
         let own = Arc::new(region(&redis));
