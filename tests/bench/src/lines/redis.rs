@@ -27,7 +27,8 @@ use crate::plot::{Lines, Plot, Series};
 use crate::report::{Bar, Row};
 use crate::timing::{self, Contestant, take_turns};
 
-const KEYS: usize = 256;
+/// More than a client may want to remember anything of.
+const KEYS: usize = 20_000;
 const HOUR: Duration = Duration::from_secs(3600);
 
 pub(super) type Cache = Region<Dogpile<Redis>, MsgPack>;
@@ -67,8 +68,9 @@ pub(super) fn run(settings: Settings) -> Result<Measured, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut rows = Vec::new();
     let mut loads = Vec::new();
+    let three = Arc::new(runtime.block_on(Three::connect(&server))?);
     for tasks in [1, 4, 16, 64, 256] {
-        let measured = hits(&runtime, &server, settings, tasks)?;
+        let measured = hits(&runtime, &three, settings, tasks);
         if [1, 64].contains(&tasks) {
             rows.extend(promised(&measured, tasks)?);
         }
@@ -121,12 +123,19 @@ impl Three {
         let bytes = Region::new(dogpile.clone(), Typed).expires_after(HOUR);
         let region = Region::new(dogpile, MsgPack).expires_after(HOUR);
         let three = Self { region, bytes, bare, cached };
-        for name in names(KEYS) {
-            let value = "v".repeat(1024);
-            three.region.set(&*name, &value).await?;
-            three.bytes.set(&*format!("bytes {name}"), &Bytes::from(value.clone())).await?;
-            three.bare.clone().set::<_, _, ()>(format!("bare {name}"), &value).await?;
-            three.cached.async_cache_set(name, value).await?;
+        let value = "v".repeat(1024);
+        for names in names(KEYS).chunks(1_000) {
+            let named = |what| names.iter().map(move |name| format!("{what}{name}"));
+            let bytes = Bytes::from(value.clone());
+            let bytes: Vec<_> = named("bytes ").map(|name| (name, bytes.clone())).collect();
+            three.bytes.set_many(&bytes).await?;
+            let texts: Vec<_> = named("").map(|name| (name, value.clone())).collect();
+            three.region.set_many(&texts).await?;
+            let bare: Vec<_> = named("bare ").map(|name| (name, &value)).collect();
+            three.bare.clone().mset::<_, _, ()>(&bare).await?;
+            for name in names {
+                three.cached.async_cache_set(name.clone(), value.clone()).await?;
+            }
         }
         Ok(three)
     }
@@ -135,11 +144,10 @@ impl Three {
 /// Hits of 1 KiB by so many tasks at once, all on one connection.
 fn hits(
     runtime: &tokio::runtime::Runtime,
-    server: &Server,
+    three: &Arc<Three>,
     settings: Settings,
     tasks: usize,
-) -> Result<Vec<timing::Measured>, Box<dyn Error>> {
-    let three = Arc::new(runtime.block_on(Three::connect(server))?);
+) -> Vec<timing::Measured> {
     let named = |what: &str| -> Arc<[String]> {
         names(KEYS).into_iter().map(|name| format!("{what}{name}")).collect()
     };
@@ -155,10 +163,10 @@ fn hits(
                 runtime.block_on(async {
                     let mut all = JoinSet::new();
                     for task in 0..tasks {
-                        let ($three, $keys) = (Arc::clone(&three), Arc::clone(&$keys));
+                        let ($three, $keys) = (Arc::clone(three), Arc::clone(&$keys));
                         all.spawn(async move {
                             for nth in 0..each {
-                                let $at = (task * 31 + nth * 7) % KEYS;
+                                let $at = (task * 7_919 + nth * 31) % KEYS;
                                 black_box($call);
                             }
                         });
@@ -169,7 +177,7 @@ fn hits(
             }
         };
     }
-    Ok(take_turns(
+    take_turns(
         settings.rounds * rounds,
         vec![
             Contestant::new(
@@ -203,7 +211,7 @@ fn hits(
                 }),
             ),
         ],
-    ))
+    )
 }
 
 fn promised(measured: &[timing::Measured], tasks: usize) -> Result<Vec<Row>, Box<dyn Error>> {
