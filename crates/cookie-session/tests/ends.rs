@@ -6,27 +6,12 @@ mod support;
 
 use std::time::Duration;
 
-use cookie_session::generation::{Generations, MemoryStore, OverCounter, Resolution};
+use cookie_session::generation::{Generations, MemoryStore, Resolution};
 use cookie_session::{ErrorKind, RequestSession, Session};
-use dogpile_conformance::wrong::WrongCounter;
 use support::store::Shaky;
-use support::{Browser, IDLE, Server, count, log_out, read};
+use support::{Browser, IDLE, Server, count, log_out, per_session, read, served, with_users};
 
 const GRACE: Duration = Duration::from_secs(30);
-
-/// The modes with a generation a session, over each kind of store.
-fn per_session() -> [Generations; 3] {
-    [
-        Generations::per_session(MemoryStore::new()),
-        Generations::per_session(OverCounter::new(WrongCounter::new(None))),
-        Generations::monotonic(MemoryStore::new()),
-    ]
-}
-
-fn with_users() -> [Generations; 4] {
-    let [memory, counter, monotonic] = per_session();
-    [Generations::per_user(MemoryStore::new()), memory, counter, monotonic]
-}
 
 async fn log_in(session: Session) -> cookie_session::Result<()> {
     session.log_in("Ada")
@@ -39,13 +24,6 @@ async fn logged_in(server: &Server) -> Browser {
     server.visit(&mut browser, count).await.unwrap();
     server.visit(&mut browser, read).await.unwrap();
     browser
-}
-
-/// A request that has been served, but whose response is not made yet.
-async fn served(server: &Server, browser: &Browser) -> RequestSession {
-    let request = server.arrive(browser);
-    count(request.session().await.unwrap()).await.unwrap();
-    request
 }
 
 /// The response of a request that came too late: it says nothing about the cookie.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cookie_session::generation::{Generations, MemoryStore, Resolution};
-use cookie_session::{Error, ErrorKind, Flash, RequestSession, ResponseHeaders, Result, Session};
+use cookie_session::{Error, ErrorKind, Flash, ResponseHeaders, Result, Session};
 use dogpile_conformance::Subject;
 use support::store::{Shaky, Trouble};
-use support::{Browser, IDLE, Server, count, read};
+use support::{Browser, IDLE, Server, count, read, served};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -26,13 +26,6 @@ async fn with_count(server: &Server) -> Browser {
     server.visit(&mut browser, count).await.unwrap();
     server.visit(&mut browser, read).await.unwrap();
     browser
-}
-
-/// A request that has been served, but whose response is not made yet.
-async fn served(server: &Server, browser: &Browser) -> RequestSession {
-    let request = server.arrive(browser);
-    count(request.session().await.unwrap()).await.unwrap();
-    request
 }
 
 fn conflict(result: Result<ResponseHeaders>) -> Error {

@@ -6,11 +6,10 @@ mod support;
 
 use std::time::Duration;
 
-use cookie_session::generation::{Generations, MemoryStore, OverCounter};
+use cookie_session::generation::{Generations, MemoryStore};
 use cookie_session::{ErrorKind, Session};
-use dogpile_conformance::wrong::WrongCounter;
 use support::store::{Shaky, Trouble};
-use support::{Browser, Server, count, log_out, read};
+use support::{Browser, Server, count, log_out, per_session, read, with_users};
 
 async fn log_in(session: Session) -> cookie_session::Result<()> {
     session.log_in("Ada")
@@ -32,20 +31,6 @@ async fn is_accepted(server: &Server, copy: &Browser) -> bool {
     let (user, is_new) = seen.unwrap();
     assert_eq!(user.is_none(), is_new);
     !is_new
-}
-
-/// The modes with a generation a session, over each kind of store.
-fn per_session() -> [Generations; 3] {
-    [
-        Generations::per_session(MemoryStore::new()),
-        Generations::per_session(OverCounter::new(WrongCounter::new(None))),
-        Generations::monotonic(MemoryStore::new()),
-    ]
-}
-
-fn with_users() -> [Generations; 4] {
-    let [memory, counter, monotonic] = per_session();
-    [Generations::per_user(MemoryStore::new()), memory, counter, monotonic]
 }
 
 #[tokio::test]

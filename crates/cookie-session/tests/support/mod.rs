@@ -12,9 +12,10 @@ pub mod store;
 
 use std::time::Duration;
 
-use cookie_session::generation::Generations;
+use cookie_session::generation::{Generations, MemoryStore, OverCounter};
 use cookie_session::{KeyRing, RequestSession, Result, RootKey, Session, SessionOptions, Sessions};
 use dogpile_conformance::ManualClock;
+use dogpile_conformance::wrong::WrongCounter;
 use dogpile_core::{Clock, SystemClock};
 
 pub const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -123,4 +124,25 @@ pub async fn read(session: Session) -> Result<Option<u64>> {
 pub async fn log_out(session: Session) -> Result<()> {
     session.destroy();
     Ok(())
+}
+
+/// The modes with a generation a session, over each kind of store.
+pub fn per_session() -> [Generations; 3] {
+    [
+        Generations::per_session(MemoryStore::new()),
+        Generations::per_session(OverCounter::new(WrongCounter::new(None))),
+        Generations::monotonic(MemoryStore::new()),
+    ]
+}
+
+pub fn with_users() -> [Generations; 4] {
+    let [memory, counter, monotonic] = per_session();
+    [Generations::per_user(MemoryStore::new()), memory, counter, monotonic]
+}
+
+/// A request that has been served, but whose response is not made yet.
+pub async fn served(server: &Server, browser: &Browser) -> RequestSession {
+    let request = server.arrive(browser);
+    count(request.session().await.unwrap()).await.unwrap();
+    request
 }
